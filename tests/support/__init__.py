@@ -1,0 +1,1 @@
+"""Factories that the tests share: real git repositories and a real PostgreSQL server."""
