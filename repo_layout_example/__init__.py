@@ -1,0 +1,1 @@
+"""Makes this folder findable as ``gitsync.repo_layout_example``; ``gitsync init --example`` leaves it out."""
