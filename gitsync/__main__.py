@@ -1,0 +1,5 @@
+"""``python -m gitsync``."""
+
+from gitsync.cli.main import main
+
+main()

@@ -1,0 +1,72 @@
+"""``gitsync diff``."""
+
+from __future__ import annotations
+
+import click
+
+from gitsync.cli.options import (
+    common_options,
+    examples,
+    exit_code_option,
+    keys_argument,
+    ref_option,
+    settings_of,
+)
+
+
+@click.command(
+    "diff",
+    epilog=examples(
+        "gitsync diff",
+        "gitsync diff billing.dunning",
+        "gitsync diff --words",
+        "gitsync diff --ref origin/main --exit-code",
+    ),
+)
+@keys_argument
+@ref_option
+@exit_code_option
+@click.option("--words", is_flag=True, help="One line per workflow, without the lines of the files.")
+@common_options
+@click.pass_context
+def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, words: bool) -> int:
+    """Show what differs between git and the database, in words and line by line.
+
+    From the database (---) to the commit (+++), as a push would change it. Where both sides have moved, both
+    changes are shown against their base, if the base's content is in git.
+    """
+    from gitsync.cli.difference import Differ
+    from gitsync.cli.outcome import drift_exit
+    from gitsync.cli.workspace import open_workspace
+    from gitsync.sync.base import State
+
+    settings = settings_of(context)
+    with open_workspace(settings) as workspace:
+        side = workspace.commit_side(ref)
+        database = workspace.database(command="diff")
+        comparison = workspace.compare(side, database, select=keys)
+        apart = [entry for entry in comparison.entries if entry.state is not State.IN_SYNC]
+        differ = Differ(workspace.git, side, database)
+        if settings.is_json:
+            from gitsync.render.json import head, render_json
+
+            commit = None if set(side.commit) == {"0"} else side.commit
+            value = {
+                **head("diff", environment=workspace.environment.name, commit=commit),
+                "workflows": [
+                    {**found.entry.as_json(), "summary": found.words, "diff": list(found.lines)}
+                    for found in differ.differences(apart)
+                ],
+            }
+            click.echo(render_json(value), nl=False)
+        else:
+            from gitsync.render.text import print_diff, say
+
+            console = settings.console()
+            for found in differ.differences(apart):
+                say(console, f"{found.entry.key}: {found.entry.state}: {found.words}", style="bold")
+                if not words:
+                    print_diff(console, iter(found.lines))
+            if not apart:
+                settings.tell("no differences")
+        return drift_exit(apart) if exit_code else 0

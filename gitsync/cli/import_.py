@@ -1,0 +1,100 @@
+"""``gitsync import``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitsync.cli.options import common_options, examples, settings_of
+
+
+@click.command(
+    "import",
+    epilog=examples(
+        "gitsync import bundle.json",
+        "gitsync import --update bundle.json",
+        "gitsync import --force --in-place - < bundle.json",
+        "gitsync import --dry-run bundle.json",
+    ),
+)
+@click.argument("file", metavar="FILE|-")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Leave equal workflows alone, create new ones; a differing one is a conflict.",
+)
+@click.option("--force", is_flag=True, help="Overwrite the workflows that exist.")
+@click.option(
+    "--in-place/--recreate", "in_place", default=None, help="Overwrite keeping the workflow's id, or not."
+)
+@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@click.option("--new-tenant", is_flag=True, help="The tenant is meant to have no workflows yet.")
+@common_options
+@click.pass_context
+def command(
+    context: click.Context,
+    file: str,
+    update: bool,
+    force: bool,
+    in_place: bool | None,
+    dry_run: bool,
+    new_tenant: bool,
+) -> int:
+    """Import a workflow bundle (format 1) into the database, in one transaction.
+
+    Without a policy every key that exists already is a conflict, and nothing is written.
+    """
+    import sys
+
+    from gitsync.cli.workspace import connect, read_settings
+    from gitsync.errors import GitsyncError
+    from gitsync.sync.imports import apply_import, plan_import
+    from gitsync.sync.side import Action
+    from gitsync.workflow.bundle import read_bundle
+    from gitsync.workflow.registry import read_registry
+
+    settings = settings_of(context)
+    if update and force:
+        raise click.UsageError("--update and --force are two policies; choose one")
+    config, folder = read_settings(settings)
+    environment = config.environment(settings.environment, settings.variables)
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise GitsyncError(
+            f"cannot read {file}: {error.strerror}", cure="give a bundle's path, or - for stdin"
+        ) from error
+    documents, warnings = read_bundle(data, file="standard input" if file == "-" else file)
+    registry = None
+    if config.registry and (folder / config.registry).is_file():
+        registry = read_registry((folder / config.registry).read_bytes(), file=config.registry)
+    place = environment.overwrite == "in-place" if in_place is None else in_place
+    with connect(
+        environment, folder, settings, command="import", in_place=place, new_tenant=new_tenant
+    ) as database:
+        settings.tell(f"{environment.name}: {database.address}")
+        if not dry_run:
+            database.require_ledger()
+        planned = plan_import(documents, database, registry=registry, file=file, update=update, force=force)
+        for warning in warnings:
+            settings.tell(f"warning: {warning}")
+        overwrites = sum(change.action is Action.UPDATE for change in planned.changes)
+        settings.confirm(
+            f"This will delete and create again {overwrites} workflows in {environment.name}. Go on?",
+            risk=bool(overwrites) and not place and not dry_run,
+        )
+        applied = apply_import(planned, database, dry_run=dry_run)
+        if settings.is_json:
+            from gitsync.render.json import import_json, render_json
+
+            value = import_json(planned.changes, applied, environment=environment.name, warnings=warnings)
+            click.echo(render_json(value | {"dryRun": dry_run}), nl=False)
+        else:
+            from gitsync.render.text import print_changes, say, summary
+
+            console = settings.console()
+            print_changes(console, planned.changes)
+            done = summary(planned.changes, ("created", "overwritten", "deleted")) or "nothing to import"
+            say(console, f"would be: {done}" if dry_run else done)
+        return 0

@@ -1,0 +1,150 @@
+"""The group of commands, and the one place where errors are caught, printed and turned into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+
+from gitsync import __version__
+from gitsync.cli.options import Settings, common_options
+
+HELP: Final = """Keep the workflows of a database in step with a git repository.
+
+Each workflow is one canonical JSON file, workflows/<key>.json. gitsync compares the files of a commit with
+the rows of the database, tells per workflow which side has moved, and brings the other one in step. It never
+overwrites an edit that nobody has seen: both moved is a conflict, and a conflict writes nothing.
+
+\b
+Look:     gitsync status               which side moved, per workflow
+          gitsync diff [KEY]           what moved, in words and line by line
+          gitsync plan --update        what a push would do, and why not
+Bring:    gitsync pull --commit -m …   the database's edits into git
+          gitsync push --update        git's edits into the database
+Start:    gitsync init --example       a repository, a configuration, sample workflows
+          gitsync db init              the tables, in the database of gitsync.yaml
+
+KEY is a workflow's key or a glob ('billing.*'); without one a command is about all workflows.
+The database is the one of `-e NAME` in gitsync.yaml, or of GITSYNC_DATABASE_URL (with GITSYNC_TENANT).
+
+\b
+Exit codes: 0 done or nothing to do    1 error               2 there are changes (--exit-code)
+            3 conflict                 4 invalid input       5 plan stale: run it again
+            6 protection refused       7 lock not acquired   9 no access   64 usage   130 interrupted
+"""
+
+VERBS: Final = {
+    "init": (
+        "gitsync.cli.init",
+        "Make a repository for workflows, with a configuration that explains itself.",
+    ),
+    "status": ("gitsync.cli.status", "Show which side of each workflow has moved."),
+    "diff": ("gitsync.cli.diff", "Show what differs between git and the database."),
+    "plan": ("gitsync.cli.plan", "Show what a push would do, and write nothing."),
+    "pull": ("gitsync.cli.pull", "Bring the database's edits into the files."),
+    "push": ("gitsync.cli.push", "Bring a commit's workflows into the database."),
+    "import": ("gitsync.cli.import_", "Import a workflow bundle into the database."),
+    "db": ("gitsync.cli.db", "Prepare and check the database."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command is asked for, not to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order in which people meet them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a verb."""
+        if name not in VERBS:
+            return None
+        command = importlib.import_module(VERBS[name][0]).command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs, from their one-line descriptions alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, or an error that names the nearest verb."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"there is no command {args[0]!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="gitsync", message="%(prog)s %(version)s")
+@common_options
+def group() -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one command line; results on stdout, all else on stderr."""
+    settings = Settings()
+    try:
+        with group.make_context("gitsync", list(arguments), obj=settings) as context:
+            result = group.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.UsageError as error:
+        error.show()
+        return 64
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; what was begun in the database was rolled back", err=True)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        return _report(error, settings, arguments)
+    return result if isinstance(result, int) else 0
+
+
+def _report(error: Exception, settings: Settings, arguments: list[str]) -> int:
+    from gitsync.errors import GitsyncError, InvalidInput
+
+    if not isinstance(error, GitsyncError):
+        if settings.verbose:
+            raise error
+        click.echo(f"gitsync: internal error: {type(error).__name__}: {error}", err=True)
+        click.echo("  this is a fault in gitsync, and nothing half-done was kept; `-v` shows where", err=True)
+        return 1
+    if settings.output == "json":
+        from gitsync.render.json import error_json, render_json
+
+        click.echo(render_json(error_json(error)), nl=False)
+        return error.exit_code
+    click.secho(
+        f"gitsync: {error.message} [{error.code}]", err=True, fg="red" if settings.is_colourful else None
+    )
+    if isinstance(error, InvalidInput):
+        for problem in error.problems:
+            click.echo(f"  {problem}", err=True)
+    for entry in error.details.get("conflicts", ()):
+        note = f" ({entry['note']})" if entry.get("note") else ""
+        click.echo(f"  {entry['key']}: {entry['state']}{note}", err=True)
+    if error.cure:
+        click.echo(f"  next: {error.cure}", err=True)
+    return error.exit_code

@@ -1,0 +1,146 @@
+"""The options that every command shares, accepted before and after the verb."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+_COMMON: Final = ("folder", "environment", "output", "yes", "quiet", "verbose", "no_color", "lock_timeout")
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the common options say; a command's own place wins over the group's."""
+
+    folder: Path | None = None
+    environment: str | None = None
+    output: str = "text"
+    yes: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+    lock_timeout: float = 10.0
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the result goes out as JSON."""
+        return self.output == "json"
+
+    @property
+    def is_colourful(self) -> bool:
+        """Whether errors may be coloured."""
+        return not self.no_color and not self.variables.get("NO_COLOR") and sys.stderr.isatty()
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The process's environment variables."""
+        return os.environ
+
+    @property
+    def where(self) -> Path:
+        """The folder that the command runs in."""
+        return (self.folder or Path.cwd()).absolute()
+
+    def console(self, *, stderr: bool = False) -> Console:
+        """Where a command writes; colours only on a terminal."""
+        from rich.console import Console
+
+        return Console(stderr=stderr, no_color=self.no_color or None, highlight=False, soft_wrap=True)
+
+    def tell(self, text: str) -> None:
+        """A message that is no result: on stderr, and not with ``-q``."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def confirm(self, question: str, *, risk: bool) -> None:
+        """Go on only where the person says yes.
+
+        Asked on a terminal alone; off a terminal a run at risk (it deletes or recreates) needs ``--yes``.
+        """
+        if self.yes or not risk:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            from gitsync.errors import Refused
+
+            raise Refused(
+                f"{question} There is no terminal to ask on; nothing was written",
+                code="CONFIRMATION_NEEDED",
+                cure="add --yes if it is meant",
+            )
+        click.confirm(question, err=True, abort=True)
+
+
+def common_options(function: F) -> F:
+    """Add the common options, which land in the context's Settings and not in the function."""
+    for option in reversed(_options()):
+        function = option(function)
+    return function
+
+
+def _options() -> list[Callable[[F], F]]:
+    def store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        settings = context.ensure_object(Settings)
+        if value is not None and parameter.name:
+            setattr(settings, parameter.name, value)
+        if parameter.name == "verbose" and value:
+            logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s: %(message)s")
+            logging.getLogger("git").setLevel(logging.INFO)
+
+    def option(*names: str, **attributes: Any) -> Callable[[F], F]:
+        return click.option(*names, **attributes, expose_value=False, callback=store, is_eager=True)
+
+    return [
+        option(
+            "-C",
+            "folder",
+            type=click.Path(path_type=Path, exists=True, file_okay=False),
+            help="Run in this folder.",
+        ),
+        option(
+            "-e", "--env", "environment", metavar="NAME", help="The environment of gitsync.yaml to work on."
+        ),
+        option(
+            "-o", "--output", type=click.Choice(["text", "json"]), default=None, help="Form of the result."
+        ),
+        option("-y", "--yes", is_flag=True, default=None, help="Answer yes to 'are you sure'."),
+        option("-q", "--quiet", is_flag=True, default=None, help="Print the result and errors only."),
+        option("-v", "--verbose", is_flag=True, default=None, help="Log what is done, and show tracebacks."),
+        option("--no-color", is_flag=True, default=None, help="No colours; NO_COLOR does the same."),
+        option(
+            "--lock-timeout",
+            type=click.FloatRange(min=0, min_open=True, max=86400),
+            metavar="SECONDS",
+            default=None,
+            help="How long to wait for another run on the same database (10).",
+        ),
+    ]
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The settings of a running command."""
+    return context.ensure_object(Settings)
+
+
+def examples(*lines: str) -> str:
+    """An epilog of examples, kept as lines."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+exit_code_option = click.option(
+    "--exit-code", is_flag=True, help="Exit 2 where there are changes, 3 where there are conflicts."
+)
+keys_argument = click.argument("keys", nargs=-1, metavar="[KEY]...")
+ref_option = click.option(
+    "--ref", default="HEAD", show_default=True, metavar="REV", help="The commit to read from."
+)

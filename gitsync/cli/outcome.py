@@ -1,0 +1,45 @@
+"""What the verbs share once they have compared: exit codes, invalid files, the line about a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gitsync.cli.options import Settings
+from gitsync.cli.workspace import Workspace
+from gitsync.sync.base import State
+from gitsync.sync.plan import Entry, Plan
+from gitsync.sync.reconcile import Comparison
+
+_MOVED_IN_GIT = (State.NEW_IN_REPOSITORY, State.REPOSITORY_AHEAD, State.DIVERGED, State.UNKNOWN)
+
+
+def find_invalid(comparison: Comparison) -> list[Entry]:
+    """The entries, those that git changed to something invalid called so, with the first fault as a note."""
+    found = []
+    for entry in comparison.entries:
+        facts = comparison.facts.get(entry.key)
+        if facts and facts.problems and entry.state in _MOVED_IN_GIT:
+            first, *others = facts.problems
+            more = f" (and {len(others)} more)" if others else ""
+            entry = replace(entry, state=State.INVALID, note=f"{first}{more}")
+        found.append(entry)
+    return found
+
+
+def drift_exit(entries: Iterable[Entry]) -> int:
+    """3 where there is a conflict, 2 where anything differs, else 0."""
+    states = {entry.state for entry in entries}
+    if State.DIVERGED in states:
+        return 3
+    return 2 if states - {State.IN_SYNC} else 0
+
+
+def plan_exit(plan: Plan) -> int:
+    """3 where the plan has conflicts, 2 where it has changes, else 0."""
+    return 3 if plan.conflicts or plan.refused else 2 if plan.changes else 0
+
+
+def announce(workspace: Workspace, settings: Settings, address: str) -> None:
+    """Name the target before anything is written to it."""
+    settings.tell(f"{workspace.environment.name}: {address}")

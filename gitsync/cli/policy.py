@@ -1,0 +1,70 @@
+"""The options of ``push`` and ``plan`` that say what may be overwritten and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import click
+
+from gitsync.cli.workspace import Workspace
+from gitsync.sync.plan import Policy
+from gitsync.sync.reconcile import PushOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def policy_options(function: F) -> F:
+    """Add the policy options of a push, gathered by push_options."""
+    options = [
+        click.option(
+            "--update", is_flag=True, help="Also overwrite what only git has changed; loses nothing."
+        ),
+        click.option(
+            "--force", is_flag=True, help="Overwrite whatever differs, and create again what was deleted."
+        ),
+        click.option("--prune", is_flag=True, help="Also delete what git has deleted."),
+        click.option(
+            "--in-place/--recreate",
+            "in_place",
+            default=None,
+            help="Overwrite keeping the workflow's id, or by deleting and creating it (gitsync.yaml: overwrite).",
+        ),
+        click.option(
+            "--skip-conflicts",
+            is_flag=True,
+            help="Write the rest although some are in conflict; still exits 3.",
+        ),
+        click.option("--fail-on-drift", is_flag=True, help="Exit 3 where the database has moved."),
+        click.option(
+            "--max-overwrites", type=click.IntRange(min=0), metavar="N", help="Overwrite at most N workflows."
+        ),
+        click.option(
+            "--max-deletes", type=click.IntRange(min=0), metavar="N", help="Delete at most N workflows."
+        ),
+        click.option("--new-tenant", is_flag=True, help="The tenant is meant to have no workflows yet."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def push_options(workspace: Workspace, values: dict[str, Any]) -> PushOptions:
+    """The options as the command line and the configuration have them."""
+    if values["update"] and values["force"]:
+        raise click.UsageError("--update and --force are two policies; choose one")
+    policy = Policy.FORCE if values["force"] else Policy.UPDATE if values["update"] else Policy.CREATE_ONLY
+    in_place = values["in_place"]
+    return PushOptions(
+        policy=policy,
+        prune=values["prune"],
+        in_place=workspace.environment.overwrite == "in-place" if in_place is None else in_place,
+        limits=replace(
+            workspace.config.limits,
+            max_overwrites=values["max_overwrites"],
+            max_deletes=values["max_deletes"],
+        ),
+        skip_conflicts=values["skip_conflicts"],
+        fail_on_drift=values["fail_on_drift"],
+    )

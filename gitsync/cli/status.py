@@ -1,0 +1,87 @@
+"""``gitsync status``."""
+
+from __future__ import annotations
+
+import click
+
+from gitsync.cli.options import (
+    common_options,
+    examples,
+    exit_code_option,
+    keys_argument,
+    ref_option,
+    settings_of,
+)
+
+
+@click.command(
+    "status",
+    epilog=examples(
+        "gitsync status",
+        "gitsync status 'billing.*'",
+        "gitsync status -e prod --exit-code",
+        "gitsync status -o json | jq '.workflows[] | {key, state}'",
+    ),
+)
+@keys_argument
+@ref_option
+@exit_code_option
+@click.option("--all", "show_all", is_flag=True, help="List the workflows that are in step as well.")
+@common_options
+@click.pass_context
+def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, show_all: bool) -> int:
+    """Show which side of each workflow has moved since the two were last in step.
+
+    Compares the commit (HEAD) with the database; uncommitted files are flagged, not compared.
+    Writes nothing, and needs no more than the right to read.
+    """
+    from gitsync.cli.outcome import drift_exit, find_invalid
+    from gitsync.cli.workspace import open_workspace
+    from gitsync.sides.repository import WorkTree
+    from gitsync.sync.base import State
+
+    settings = settings_of(context)
+    with open_workspace(settings) as workspace:
+        side = (
+            workspace.work_tree()
+            if ref == "HEAD" and not workspace.git.is_bare
+            else workspace.commit_side(ref)
+        )
+        database = workspace.database(command="status")
+        comparison = workspace.compare(
+            side, database, select=keys, registry=workspace.registry_at(side.commit)
+        )
+        entries = find_invalid(comparison)
+        uncommitted = sorted(side.uncommitted) if isinstance(side, WorkTree) else []
+        if settings.is_json:
+            from gitsync.render.json import render_json, status_json
+
+            commit = None if set(side.commit) == {"0"} else side.commit
+            value = status_json(
+                comparison,
+                entries,
+                environment=workspace.environment.name,
+                commit=commit,
+                uncommitted=uncommitted,
+            )
+            click.echo(render_json(value), nl=False)
+            return drift_exit(entries) if exit_code else 0
+        from gitsync.render.text import print_advice, print_entries, print_unkeyed, say
+
+        console = settings.console()
+        shown = [entry for entry in entries if show_all or entry.state is not State.IN_SYNC]
+        apart = [entry for entry in shown if entry.state is not State.IN_SYNC]
+        place = "no commit yet" if set(side.commit) == {"0"} else f"commit {side.commit[:10]}"
+        say(console, f"{workspace.environment.name}: {database.address} and {place}")
+        print_entries(console, shown)
+        in_step = len(entries) - len(apart)
+        say(console, f"{in_step} in step" + (f", {len(apart)} apart" if apart else ""))
+        print_advice(console, apart)
+        for key in uncommitted:
+            say(console, f"  uncommitted: {side.path(key)}")
+        print_unkeyed(console, comparison.database)
+        for warning in comparison.database.warnings:
+            settings.tell(f"warning: {warning}")
+        for problem in side.strays:
+            settings.tell(f"warning: {problem}")
+        return drift_exit(entries) if exit_code else 0

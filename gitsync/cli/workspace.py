@@ -1,0 +1,261 @@
+"""The parts that a command works with: configuration, repository and database, opened once and closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitsync.cli.options import Settings
+from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, parse_config
+from gitsync.errors import ConfigError
+from gitsync.git import REPOSITORY_VARIABLES, ZERO, GitRepository
+from gitsync.sides.history import GitHistory
+from gitsync.sides.repository import CommitSide, WorkTree
+from gitsync.sync.reconcile import Comparison, compare
+from gitsync.workflow.registry import Registry, read_registry
+from gitsync.workflow.types import Digest, Key
+
+if TYPE_CHECKING:
+    from gitsync.sides.database import Database
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One ``gitsync.yaml`` with its repository; the database is opened when asked for.
+
+    prefix: the file's folder from the repository's top, empty for the top itself.
+    """
+
+    settings: Settings
+    config: Config
+    git: GitRepository
+    prefix: str
+    stack: ExitStack
+
+    @cached_property
+    def environment(self) -> Environment:
+        """The environment to work on."""
+        return self.config.environment(self.settings.environment, self.settings.variables)
+
+    def database(self, *, command: str, in_place: bool = False, new_tenant: bool = False) -> Database:
+        """The environment's database, open until the workspace closes."""
+        return self.stack.enter_context(
+            open_database(self, command=command, in_place=in_place, new_tenant=new_tenant)
+        )
+
+    def folder_at(self, config: Config) -> str:
+        """The workflows' folder from the repository's top."""
+        return "/".join(part for part in (self.prefix, config.workflows) if part)
+
+    def config_at(self, commit: str) -> Config:
+        """The configuration as it stands in `commit`; this one where the commit has none."""
+        path = f"{self.prefix}/{FILE_NAME}" if self.prefix else FILE_NAME
+        data = None if commit == ZERO else self.git.read_file(commit, path)
+        return self.config if data is None else parse_config(data, file=f"{commit[:10]}:{path}")
+
+    def commit_side(self, revision: str) -> CommitSide:
+        """The side of one commit; HEAD before the first commit is an empty one."""
+        commit = self.git.resolve(revision) or ZERO
+        return CommitSide(self.git, folder=self.folder_at(self.config_at(commit)), commit=commit)
+
+    def work_tree(self) -> WorkTree:
+        """The work tree over HEAD."""
+        if self.git.is_bare:
+            raise ConfigError(
+                f"{self.git.top} is a bare repository and has no files to write",
+                code="BARE_REPOSITORY",
+                cure="pull in a clone of it",
+            )
+        commit = self.git.resolve("HEAD") or ZERO
+        return WorkTree(self.git, folder=self.folder_at(self.config), commit=commit)
+
+    def registry_at(self, commit: str) -> Registry | None:
+        """What the target runtime offers, as `commit` says; ``None`` with one note where it says nothing."""
+        config = self.config_at(commit)
+        if config.registry is None:
+            return None
+        path = "/".join(part for part in (self.prefix, config.registry) if part)
+        data = self.git.read_file(commit, path) if commit != ZERO else None
+        if data is None:
+            raise ConfigError(
+                f"{config.file} names the registry {config.registry}, which is not in commit {commit[:10]}",
+                code="MISSING_REGISTRY",
+                cure=f"commit {path}, or take `registry:` out of {FILE_NAME}",
+            )
+        return read_registry(data, file=path)
+
+    def history(self, side: CommitSide, database_id: str) -> HistoryMaker:
+        """What makes the history behind `side`'s commit."""
+        return HistoryMaker(self.git, side, database_id)
+
+    def compare(
+        self,
+        side: CommitSide,
+        database: Database,
+        *,
+        select: Sequence[str] = (),
+        overlay: Mapping[Key, Digest | None] | None = None,
+        registry: Registry | None = None,
+    ) -> Comparison:
+        """The side against the database; `overlay` has the work tree's own digests where they differ from HEAD."""
+        over = overlay or {}
+        files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
+        return compare(
+            database=database,
+            files=files,
+            examine=lambda keys: side.examine([key for key in keys if key not in over], registry),
+            history=self.history(side, database.identity()),
+            select=select,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMaker:
+    """Makes the history behind one side's commit, for the keys in doubt."""
+
+    git: GitRepository
+    side: CommitSide
+    database_id: str
+
+    def __call__(
+        self, keys: Collection[Key], marked: Collection[str], contained: Sequence[str]
+    ) -> GitHistory:
+        """See `gitsync.sync.reconcile.MakeHistory`."""
+        return GitHistory(
+            self.git,
+            self.side.commit,
+            folder=self.side.folder,
+            keys=keys,
+            marked=marked,
+            normalise=self.side.normalise,
+            database_id=self.database_id,
+            contained=contained,
+        )
+
+
+@contextmanager
+def open_workspace(settings: Settings) -> Iterator[Workspace]:
+    """The workspace around the working directory; raises ConfigError or GitError where there is none."""
+    for name in REPOSITORY_VARIABLES:
+        os.environ.pop(name, None)  # left by a hook: they would point git at another repository
+    found = find_config(settings.where)
+    with ExitStack() as stack:
+        if found is None:
+            yield _without_file(settings, stack)
+            return
+        git = GitRepository.open(found.parent)
+        config = parse_config(_read(found), file=_relative(found))
+        prefix = found.parent.resolve().relative_to(git.top.resolve()).as_posix()
+        yield Workspace(settings, config, git, "" if prefix == "." else prefix, stack)
+
+
+def _without_file(settings: Settings, stack: ExitStack) -> Workspace:
+    """A bare repository with a configuration in HEAD, or no configuration but a URL in the environment."""
+    try:
+        git = GitRepository.open(settings.where)
+    except Exception:
+        if settings.variables.get(FROM_VARIABLE):
+            raise
+        raise no_configuration(settings.where) from None
+    head = git.resolve("HEAD") if git.is_bare else None
+    data = git.read_file(head, FILE_NAME) if head else None
+    if data is not None:
+        return Workspace(settings, parse_config(data, file=f"HEAD:{FILE_NAME}"), git, "", stack)
+    if settings.variables.get(FROM_VARIABLE):
+        return Workspace(settings, Config(FILE_NAME), git, "", stack)
+    raise no_configuration(settings.where)
+
+
+def no_configuration(folder: Path) -> ConfigError:
+    """The error of a command that finds neither a configuration nor a URL."""
+    return ConfigError(
+        f"no {FILE_NAME} in {folder} or above it, and {FROM_VARIABLE} is not set",
+        code="NO_CONFIGURATION",
+        cure="`gitsync init` makes one here; `gitsync init --example` adds sample workflows",
+    )
+
+
+def find_config(folder: Path) -> Path | None:
+    """The nearest ``gitsync.yaml``, in `folder` or above it."""
+    candidates = (parent / FILE_NAME for parent in (folder, *folder.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read_settings(settings: Settings) -> tuple[Config, Path]:
+    """The configuration alone, and its folder, for commands that need no repository."""
+    found = find_config(settings.where)
+    if found is not None:
+        return parse_config(_read(found), file=_relative(found)), found.parent
+    if settings.variables.get(FROM_VARIABLE):
+        return Config(FILE_NAME), settings.where
+    raise no_configuration(settings.where)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", cure=f"check the rights of {path}"
+        ) from error
+
+
+def _relative(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+@contextmanager
+def open_database(
+    workspace: Workspace, *, command: str, in_place: bool = False, new_tenant: bool = False
+) -> Iterator[Database]:
+    """The environment's database."""
+    folder = workspace.git.top / workspace.prefix
+    with connect(
+        workspace.environment,
+        folder,
+        workspace.settings,
+        command=command,
+        in_place=in_place,
+        new_tenant=new_tenant,
+    ) as database:
+        yield database
+
+
+@contextmanager
+def connect(
+    environment: Environment,
+    folder: Path,
+    settings: Settings,
+    *,
+    command: str,
+    in_place: bool = False,
+    new_tenant: bool = False,
+) -> Iterator[Database]:
+    """The database of `environment`; a relative SQLite path is meant from `folder`."""
+    from gitsync.sides.database import Database
+
+    with Database(
+        database_url(environment, folder),
+        environment=environment.name,
+        tenant=environment.tenant,
+        actor=environment.actor,
+        command=command,
+        in_place=in_place,
+        lock_timeout=settings.lock_timeout,
+        new_tenant=new_tenant,
+    ) as database:
+        yield database
+
+
+def database_url(environment: Environment, folder: Path) -> str:
+    """The environment's URL, a relative SQLite path made absolute."""
+    prefix = "sqlite:///"
+    path = environment.database.removeprefix(prefix)
+    if path == environment.database or path.startswith("/") or path in ("", ":memory:"):
+        return environment.database
+    return f"{prefix}{folder / path}"

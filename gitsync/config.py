@@ -1,0 +1,245 @@
+"""``gitsync.yaml``: what is kept where, and under which names the databases go."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import yaml
+
+from gitsync.errors import ConfigError, Problem
+from gitsync.sync.plan import Limits
+
+FILE_NAME: Final = "gitsync.yaml"
+FROM_VARIABLE: Final = "GITSYNC_DATABASE_URL"
+_TOP: Final = ("version", "workflows", "registry", "limits", "default", "environments")
+_ENVIRONMENT: Final = ("database", "tenant", "actor", "overwrite", "url", "cookie")
+_LIMITS: Final = ("overwrite", "delete")
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One database under a name; ``overwrite`` is ``recreate`` or ``in-place``."""
+
+    name: str
+    database: str = field(repr=False)
+    tenant: str | None = None
+    actor: str | None = None
+    overwrite: str = "recreate"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One ``gitsync.yaml``, checked; environments stay unexpanded until one is chosen.
+
+    workflows, registry: relative to the file's own folder.
+    """
+
+    file: str
+    workflows: str = "workflows"
+    registry: str | None = None
+    limits: Limits = Limits()
+    default: str | None = None
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def environment(self, name: str | None, variables: Mapping[str, str]) -> Environment:
+        """The environment to work on: `name`, else ``GITSYNC_ENV``, else ``GITSYNC_DATABASE_URL``, else the default.
+
+        variables: the process's; an empty one counts as unset. Raises ConfigError.
+        """
+        wanted = name or variables.get("GITSYNC_ENV") or None
+        url = variables.get(FROM_VARIABLE)
+        if wanted is None and url:
+            return Environment(
+                "environment-variable",
+                url,
+                tenant=variables.get("GITSYNC_TENANT") or None,
+                actor=variables.get("GITSYNC_ACTOR") or None,
+            )
+        wanted = wanted or self.default
+        if wanted is None and len(self.environments) == 1:
+            wanted = next(iter(self.environments))
+        if wanted is None:
+            raise ConfigError(
+                f"{self.file} names no default environment",
+                code="NO_ENVIRONMENT",
+                cure=f"choose one with `-e NAME` ({', '.join(self.environments) or 'none is defined'}), "
+                f"or set {FROM_VARIABLE}",
+            )
+        if wanted not in self.environments:
+            raise ConfigError(
+                f"there is no environment {wanted!r} in {self.file}" + _suggest(wanted, self.environments),
+                code="UNKNOWN_ENVIRONMENT",
+                cure=f"choose one of: {', '.join(self.environments) or '(none)'}",
+            )
+        facts = {
+            field: _expand(
+                value, variables, f"{self.file}: environments.{wanted}.{field}", must=field == "database"
+            )
+            for field, value in self.environments[wanted].items()
+        }
+        if "database" not in facts:
+            raise ConfigError(
+                f"environment {wanted!r} has a url; this version speaks to databases only",
+                code="UNSUPPORTED_ENVIRONMENT",
+                cure=f"give it `database: postgresql+psycopg://…` in {self.file}",
+            )
+        return Environment(
+            wanted,
+            facts["database"],
+            tenant=facts.get("tenant") or None,
+            actor=facts.get("actor") or None,
+            overwrite=facts.get("overwrite") or "recreate",
+        )
+
+
+def _expand(text: str, variables: Mapping[str, str], where: str, *, must: bool) -> str:
+    missing = sorted({name for name in _VARIABLE.findall(text) if not variables.get(name)})
+    if missing and must:
+        raise ConfigError(
+            f"{where} needs the environment variable {' and '.join(missing)}, which is not set",
+            code="MISSING_VARIABLE",
+            cure=f"`export {missing[0]}=…`",
+        )
+    return _VARIABLE.sub(lambda match: variables.get(match[1], ""), text)
+
+
+def parse_config(data: bytes, *, file: str) -> Config:
+    """The configuration in `data`; raises ConfigError with every fault and its line."""
+    try:
+        node = yaml.compose(data, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
+        raise ConfigError(
+            f"{place}: {getattr(error, 'problem', None) or error}", cure=f"mend {file}"
+        ) from error
+    reader = _Reader(file)
+    config = reader.config(node)
+    if reader.problems:
+        raise ConfigError(
+            "\n".join(str(problem) for problem in sorted(reader.problems)),
+            details={"problems": [problem.as_json() for problem in sorted(reader.problems)]},
+            cure=f"mend {file}; `gitsync init` in an empty folder writes one that explains itself",
+        )
+    return config
+
+
+class _Reader:
+    """Turns YAML nodes into a Config, noting each fault with its place."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def config(self, node: Any) -> Config:
+        top = {name: value for name, _, value in self._items(node, "", _TOP)}
+        version = self._scalar(top.get("version"), "version")
+        if version != "1":
+            self._fault(
+                top.get("version", node),
+                "version",
+                f"version is {version or 'missing'}; this gitsync reads 1",
+            )
+        environments = {
+            name: self._environment(name, key, value)
+            for name, key, value in self._items(top.get("environments"), "")
+        }
+        default = self._scalar(top.get("default"), "default")
+        if default is not None and default not in environments:
+            suggestion = _suggest(default, environments)
+            self._fault(top["default"], "default", f"there is no environment {default!r}" + suggestion)
+        return Config(
+            file=self.file,
+            workflows=self._folder(top.get("workflows"), "workflows") or "workflows",
+            registry=self._folder(top.get("registry"), "registry"),
+            limits=self._limits(top.get("limits")),
+            default=default,
+            environments=environments,
+        )
+
+    def _environment(self, name: str, key: Any, node: Any) -> dict[str, str]:
+        path = f"environments.{name}"
+        if not _NAME.fullmatch(name):
+            self._fault(key, path, "an environment's name has letters, digits, '.', '_' and '-' only")
+        facts = {
+            field: self._scalar(value, f"{path}.{field}") or ""
+            for field, _, value in self._items(node, path, _ENVIRONMENT)
+        }
+        if ("database" in facts) == ("url" in facts):
+            self._fault(node or key, path, "an environment has either `database` or `url`")
+        if facts.get("overwrite", "recreate") not in ("recreate", "in-place"):
+            self._fault(node, f"{path}.overwrite", "overwrite is `recreate` or `in-place`")
+        return facts
+
+    def _limits(self, node: Any) -> Limits:
+        shares = {
+            name: self._share(value, f"limits.{name}")
+            for name, _, value in self._items(node, "limits", _LIMITS)
+        }
+        return Limits(**shares)
+
+    def _share(self, node: Any, path: str) -> float:
+        text = self._scalar(node, path) or ""
+        match = re.fullmatch(r"(\d{1,3})\s*%", text)
+        if not match or int(match[1]) > 100:
+            self._fault(node, path, f"{text!r} is no share; write it as 30%")
+            return 0.0
+        return int(match[1]) / 100
+
+    def _folder(self, node: Any, path: str) -> str | None:
+        text = self._scalar(node, path)
+        if text is None:
+            return None
+        pure = PurePosixPath(text)
+        if not text or pure.is_absolute() or ".." in pure.parts:
+            self._fault(node, path, f"{text!r} must lie inside the folder of {self.file}")
+        return "" if str(pure) == "." else str(pure)
+
+    def _items(
+        self, node: Any, path: str, known: tuple[str, ...] | None = None
+    ) -> Iterator[tuple[str, Any, Any]]:
+        if node is None or _is_null(node):
+            return
+        if not isinstance(node, yaml.MappingNode):
+            self._fault(node, path, "expected a mapping")
+            return
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            where = f"{path}.{name}".lstrip(".")
+            if name in seen:
+                self._fault(key, where, f"{name!r} is there twice")
+            elif known is not None and name not in known:
+                self._fault(key, where, f"unknown key {name!r}" + _suggest(name, known))
+            else:
+                seen.add(name)
+                yield name, key, value
+
+    def _scalar(self, node: Any, path: str) -> str | None:
+        if node is None or _is_null(node):
+            return None
+        if not isinstance(node, yaml.ScalarNode):
+            self._fault(node, path, "expected a single value")
+            return None
+        return str(node.value)
+
+    def _fault(self, node: Any, path: str, message: str) -> None:
+        mark = getattr(node, "start_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        self.problems.append(Problem(self.file, line, column, path, rule="INVALID_CONFIG", message=message))
+
+
+def _is_null(node: Any) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _suggest(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

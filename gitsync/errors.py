@@ -1,0 +1,173 @@
+"""Every error that gitsync raises on purpose: one family, each with a code and an exit code.
+
+GitsyncError                    ERROR                       1
+├── ConfigError                 INVALID_CONFIG              4
+├── InvalidInput                INVALID_…, UNSUPPORTED_…    4   carries ``problems``
+├── Conflict                    CONFLICT, …                 3   nothing was written
+├── PlanStale                   PLAN_STALE                  5
+├── Refused                     UNSAFE_PLAN, …              6   protection
+├── LockNotAcquired             SYNC_IN_PROGRESS            7
+├── AccessDenied                ACCESS_DENIED               9
+├── GitError                    GIT_ERROR, …                1
+└── DatabaseError               DATABASE_ERROR, …           1
+    ├── DuplicateKey            DUPLICATE_KEY               1
+    └── NotConverged            NOT_CONVERGED               1
+
+A message says what, where and what to type next. The library raises; ``cli/main.py`` alone catches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One fault in a document; ``line`` and ``column`` count from 1, 0 where they aren't known.
+
+    rule: the error code of this fault alone, such as ``NUMBER_NOT_PORTABLE``.
+    path: the JSON path inside the document, such as ``$.draft.definition.steps[2]``, or empty.
+    """
+
+    file: str
+    line: int = 0
+    column: int = 0
+    path: str = ""
+    rule: str = "INVALID_WORKFLOW"
+    message: str = ""
+    cure: str = ""
+    key: str = ""
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line:
+            place += f":{self.line}:{self.column}"
+        parts = [f"{place}: ", f"{self.path}: " if self.path else "", self.message]
+        return "".join(parts) + f" [{self.rule}]" + (f"; {self.cure}" if self.cure else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """The problem as it stands in an error's ``details.problems``."""
+        return {
+            "file": self.file,
+            "line": self.line or None,
+            "column": self.column or None,
+            "path": self.path,
+            "rule": self.rule,
+            "message": self.message,
+            "cure": self.cure or None,
+            "key": self.key or None,
+        }
+
+
+class GitsyncError(Exception):
+    """An error that a person can act on.
+
+    details: facts for ``-o json``; never a secret. cure: the next command to type.
+    """
+
+    code: str = "ERROR"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        cure: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.details: dict[str, Any] = dict(details or {})
+        self.cure = cure
+
+
+class ConfigError(GitsyncError):
+    """``gitsync.yaml``, ``registry.yaml`` or an environment variable is wrong or missing."""
+
+    code = "INVALID_CONFIG"
+    exit_code = 4
+
+
+class InvalidInput(GitsyncError):
+    """Files or a bundle cannot be used as they are; ``problems`` has all of them, sorted."""
+
+    code = "INVALID_WORKFLOW"
+    exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: Sequence[Problem] = (),
+        code: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        cure: str | None = None,
+    ) -> None:
+        self.problems = tuple(sorted(problems))
+        facts = dict(details or {})
+        if self.problems:
+            facts["problems"] = [problem.as_json() for problem in self.problems]
+        super().__init__(message, code=code, details=facts, cure=cure)
+
+
+class Conflict(GitsyncError):
+    """Both sides moved, or a key exists that may not be overwritten."""
+
+    code = "CONFLICT"
+    exit_code = 3
+
+
+class PlanStale(GitsyncError):
+    """The target has changed since the plan was made; nothing was written."""
+
+    code = "PLAN_STALE"
+    exit_code = 5
+
+
+class Refused(GitsyncError):
+    """A protection stopped the run before anything was written."""
+
+    code = "UNSAFE_PLAN"
+    exit_code = 6
+
+
+class LockNotAcquired(GitsyncError):
+    """Another run holds the lock of this database and tenant."""
+
+    code = "SYNC_IN_PROGRESS"
+    exit_code = 7
+
+
+class AccessDenied(GitsyncError):
+    """The server refused the login or a right."""
+
+    code = "ACCESS_DENIED"
+    exit_code = 9
+
+
+class GitError(GitsyncError):
+    """Git said no, or there is no usable repository."""
+
+    code = "GIT_ERROR"
+
+
+class DatabaseError(GitsyncError):
+    """The database is unreachable, has not the expected tables, or refused a statement."""
+
+    code = "DATABASE_ERROR"
+
+
+class DuplicateKey(DatabaseError):
+    """Two rows of one tenant share a key."""
+
+    code = "DUPLICATE_KEY"
+
+
+class NotConverged(DatabaseError):
+    """What was read back is not what was written; everything was rolled back."""
+
+    code = "NOT_CONVERGED"

@@ -1,0 +1,421 @@
+"""The few git operations that gitsync uses; the only module that imports GitPython or starts git.
+
+Everything is asked in bulk: one tree listing, one ``cat-file --batch``, one ``log``. Output is read
+NUL-separated, and settings that would change it (quoting, line ends, merges in logs) are pinned on
+each call, so that a person's configuration cannot change an answer.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import git
+from git.exc import CommandError
+
+from gitsync.errors import GitError
+
+PINNED: Final = [
+    "-c", "core.quotePath=false",
+    "-c", "core.fsmonitor=false",
+    "-c", "core.commentChar=#",
+    "-c", "log.diffMerges=separate",
+    "-c", "log.showRoot=true",
+    "-c", "log.showSignature=false",
+    "-c", "diff.noprefix=false",
+    "-c", "color.ui=false",
+    "--no-pager",
+    "--no-replace-objects",
+    "--literal-pathspecs",
+]  # fmt: skip
+ZERO: Final = "0" * 40
+"""The object id that stands for none: before the first commit, or a file that is not there."""
+REPOSITORY_VARIABLES: Final = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS", "GIT_DIR", "GIT_GLOB_PATHSPECS", "GIT_GRAFT_FILE", "GIT_ICASE_PATHSPECS",
+    "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_LITERAL_PATHSPECS", "GIT_NAMESPACE",
+    "GIT_NOGLOB_PATHSPECS", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
+)  # fmt: skip
+"""What a git hook leaves in the environment, which would point git elsewhere (``git rev-parse --local-env-vars``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One name in a tree: mode such as ``100644``, kind ``blob``, ``tree`` or ``commit``."""
+
+    mode: str
+    kind: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """One path that a commit changed against one or more of its parents.
+
+    old: what stood there in those parents. new: ``None`` where the commit deleted it.
+    is_introduced: the commit differs from every parent.
+    """
+
+    commit: str
+    path: str
+    old: tuple[str | None, ...]
+    new: str | None
+    is_introduced: bool
+
+
+class GitRepository:
+    """One repository, bare or with a work tree, linked or not."""
+
+    def __init__(self, top: Path, git_dir: Path, *, is_bare: bool) -> None:
+        self.top = top
+        self.git_dir = git_dir
+        self.is_bare = is_bare
+        self._git = git.Git(str(top))
+
+    @classmethod
+    def open(cls, folder: Path) -> GitRepository:
+        """The repository that `folder` is in; raises GitError where there is none or git cannot read it."""
+        probe = git.Git(str(folder))
+        words = ["--is-bare-repository", "--show-object-format", "--absolute-git-dir"]
+        try:
+            out = probe.execute(["git", *PINNED, "rev-parse", *words], stdout_as_string=False)
+        except CommandError as error:
+            raise _opening_error(folder, error) from error
+        bare, object_format, git_dir = os.fsdecode(_bytes(out)).split("\n")[:3]
+        if object_format != "sha1":
+            raise GitError(
+                f"{folder} is a {object_format} repository; gitsync needs SHA-1 object ids",
+                code="UNSUPPORTED_REPOSITORY",
+                cure="make a repository with `git init --object-format=sha1`",
+            )
+        if bare == "true":
+            return cls(Path(git_dir), Path(git_dir), is_bare=True)
+        top = probe.execute(["git", *PINNED, "rev-parse", "--show-toplevel"], stdout_as_string=False)
+        return cls(Path(os.fsdecode(_bytes(top)).rstrip("\n")), Path(git_dir), is_bare=False)
+
+    @staticmethod
+    def create(folder: Path) -> None:
+        """Make a repository in `folder`, its first branch ``main``."""
+        _run(git.Git(str(folder)), ["-c", "init.defaultBranch=main", "init", "-q", "--object-format=sha1"])
+
+    # ---------------------------------------------------------------- commits and trees
+
+    def resolve(self, revision: str) -> str | None:
+        """The commit that `revision` names; ``None`` where HEAD has no commit yet."""
+        words = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+        try:
+            return self._text(words).strip()
+        except GitError as error:
+            if revision == "HEAD":
+                return None
+            raise GitError(
+                f"there is no commit {revision!r} here",
+                code="UNKNOWN_REVISION",
+                cure="`git log --oneline` shows what there is; `git fetch` brings what is missing",
+            ) from error
+
+    def tree(self, commit: str, folder: str) -> dict[str, TreeEntry]:
+        """The direct content of `folder` in `commit`, by name; empty where the folder isn't there."""
+        spec = f"{commit}:{folder}" if folder not in ("", ".") else f"{commit}:"
+        if self._kind(spec) != "tree":
+            return {}
+        found = {}
+        for line in self._bytes(["ls-tree", "-z", "--full-tree", spec]).split(b"\0")[:-1]:
+            facts, _, name = line.partition(b"\t")
+            mode, kind, oid = facts.decode().split(" ")
+            found[os.fsdecode(name)] = TreeEntry(mode, kind, oid)
+        return found
+
+    def read_file(self, commit: str, path: str) -> bytes | None:
+        """The content of `path` in `commit`, or ``None``."""
+        spec = f"{commit}:{path}"
+        return self._bytes(["cat-file", "blob", spec]) if self._kind(spec) == "blob" else None
+
+    def read_blobs(self, oids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Each blob's content in the order asked, through one process; raises GitError on a missing one."""
+        wanted = list(oids)
+        if not wanted:
+            return
+        process: Any = self._git.execute(
+            ["git", *PINNED, "cat-file", "--batch", "--buffer"],
+            istream=subprocess.PIPE,
+            as_process=True,
+            env={"GIT_NO_LAZY_FETCH": "1"},
+        )
+
+        def ask() -> None:
+            # a thread of its own: both pipes fill up otherwise, and neither side moves
+            with process.stdin as stdin:
+                try:
+                    stdin.write("".join(f"{oid}\n" for oid in wanted).encode())
+                except BrokenPipeError:
+                    return  # the reader has seen why
+
+        writer = threading.Thread(target=ask, daemon=True)
+        writer.start()
+        try:
+            for oid in wanted:
+                head = process.stdout.readline().split()
+                if len(head) != 3 or head[1] != b"blob":
+                    raise GitError(
+                        f"git object {oid} is missing or broken here",
+                        code="MISSING_OBJECT",
+                        cure="`git fsck` tells more; `git fetch --refetch` brings a partial clone's objects",
+                    )
+                data = process.stdout.read(int(head[2]))
+                process.stdout.read(1)
+                yield oid, data
+        finally:
+            process.stdout.close()
+            writer.join()
+            process.proc.wait()
+
+    def have(self, commits: Collection[str]) -> frozenset[str]:
+        """Those of `commits` that this clone holds."""
+        if not commits:
+            return frozenset()
+        asked = "".join(f"{commit}\n" for commit in commits).encode()
+        out = self._bytes(["cat-file", "--batch-check", "--buffer"], stdin=asked)
+        lines = (line.split() for line in out.decode().splitlines())
+        return frozenset(words[0] for words in lines if len(words) == 3 and words[1] == "commit")
+
+    def graph(self, tips: Collection[str]) -> list[tuple[str, list[str]]]:
+        """Every commit behind `tips` with its parents, children first; a shallow clone ends at its boundary."""
+        if not tips:
+            return []
+        out = self._text(["rev-list", "--topo-order", "--parents", "--end-of-options", *tips])
+        return [(words[0], words[1:]) for words in (line.split() for line in out.splitlines())]
+
+    def shallow_boundary(self) -> frozenset[str]:
+        """The commits whose parents a shallow clone cut off."""
+        path = self.top / self._text(["rev-parse", "--git-path", "shallow"]).strip()
+        return frozenset(path.read_text().split()) if path.is_file() else frozenset()
+
+    def merge_bases(self, *commits: str) -> list[str]:
+        """The best common ancestors of all of them; empty where they share none."""
+        try:
+            return self._text(["merge-base", "--all", "--octopus", *commits]).split()
+        except GitError:
+            return []
+
+    def log(self, commit: str, paths: Sequence[str], *, exclude: Sequence[str] = ()) -> Iterator[PathChange]:
+        """Every change to `paths` behind `commit`, merged side branches included.
+
+        Plain ``git log -- path`` drops branches whose content a merge did not take: those count here.
+        """
+        words = [
+            "log",
+            "--full-history",
+            "-m",
+            "--raw",
+            "--no-renames",
+            "--no-abbrev",
+            "-z",
+            "--format=%x01%H %P",
+        ]
+        words += ["--no-ext-diff", "--no-textconv", "--no-notes", "--no-mailmap"]
+        known = [f"^{commit}" for commit in exclude]
+        out = self._bytes([*words, commit, *known, "--", *paths])
+        yield from _parse_log(out)
+
+    def trailers(self, commit: str, name: str) -> list[tuple[str, str]]:
+        """(commit, value) of each trailer `name` in the history of `commit`."""
+        form = f"--format=%H%x00%(trailers:key={name},valueonly,separator=%x00)%x01"
+        out = self._text(["log", "--no-notes", "--no-mailmap", f"--grep=^{name}:", form, commit])
+        found = []
+        for record in out.split("\x01"):
+            oid, *values = record.strip("\n").split("\0")
+            found += [(oid, value.strip()) for value in values if value.strip()]
+        return found
+
+    def changed_by(self, commit: str, folder: str) -> dict[str, str | None]:
+        """path → blob of what a commit with at most one parent changed in `folder`; empty for a merge."""
+        words = ["diff-tree", "--root", "-r", "-z", "--raw", "--no-renames", "--no-commit-id", commit]
+        fields = self._bytes([*words, "--", folder or "."]).split(b"\0")[:-1]
+        return {
+            os.fsdecode(path): _oid(facts.decode().split(" ")[3])
+            for facts, path in zip(fields[::2], fields[1::2], strict=True)
+        }
+
+    # ---------------------------------------------------------------- the work tree
+
+    def uncommitted(self, folder: str) -> frozenset[str]:
+        """Paths in `folder` whose work tree or index differs from HEAD, untracked ones included."""
+        words = [
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--untracked-files=all",
+            "--no-renames",
+            "--ignore-submodules",
+        ]
+        out = self._bytes([*words, "--", folder or "."])
+        return frozenset(os.fsdecode(line[3:]) for line in out.split(b"\0") if len(line) > 3)
+
+    def check_can_commit(self) -> None:
+        """Raise GitError where a commit could not be made: no identity, or a merge in progress."""
+        for name, what in (
+            ("MERGE_HEAD", "merge"),
+            ("CHERRY_PICK_HEAD", "cherry-pick"),
+            ("REVERT_HEAD", "revert"),
+        ):
+            if (self.git_dir / name).exists():
+                raise GitError(
+                    f"a {what} is in progress in {self.top}",
+                    code="MERGE_IN_PROGRESS",
+                    cure=f"finish it (`git {what} --continue`) or leave it (`git {what} --abort`), then pull again",
+                )
+        try:
+            self._text(["var", "GIT_COMMITTER_IDENT"])
+            self._text(["var", "GIT_AUTHOR_IDENT"])
+        except GitError as error:
+            raise GitError(
+                "git doesn't know who commits here",
+                code="NO_IDENTITY",
+                cure='`git config user.name "Your Name"` and `git config user.email you@example.com`',
+            ) from error
+
+    def commit(self, paths: Sequence[str], message: str) -> str | None:
+        """Commit the work tree's state of `paths` alone, whatever else is staged; ``None`` if nothing changed.
+
+        By plumbing: no hook runs and nothing is signed, so that a pull in a pipeline cannot hang or be changed.
+        """
+        head = self.resolve("HEAD")
+        listed = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        self._bytes(
+            ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"], stdin=listed
+        )
+        tree = self._tree_of(head, paths)
+        if head is not None and tree == self._text(["rev-parse", f"{head}^{{tree}}"]).strip():
+            return None
+        parents = ["-p", head] if head else []
+        commit = self._text(
+            ["commit-tree", "--no-gpg-sign", tree, *parents, "-F", "-"], stdin=message.encode()
+        ).strip()
+        subject = message.splitlines()[0]
+        self._bytes(["update-ref", "-m", f"commit: {subject}", "HEAD", commit, head or ZERO])
+        return commit
+
+    def _tree_of(self, head: str | None, paths: Sequence[str]) -> str:
+        """The tree of HEAD with the index's state of `paths`."""
+        ours = {os.fsencode(path) for path in paths}
+        base = head or self._text(["hash-object", "-t", "tree", "--stdin"], stdin=b"").strip()
+        staged = self._bytes(["diff-index", "--cached", "--name-only", "-z", "--no-renames", base]) if head else (
+            self._bytes(["ls-files", "-z"])
+        )  # fmt: skip
+        if ours.issuperset(staged.split(b"\0")[:-1]):
+            return self._text(["write-tree"]).strip()
+        entries = self._bytes(["ls-files", "-s", "-z"]).split(b"\0")[:-1]
+        held = {entry.partition(b"\t")[2]: entry for entry in entries}
+        lines = [held.get(path, b"0 " + ZERO.encode() + b"\t" + path) for path in sorted(ours)]
+        with tempfile.TemporaryDirectory() as folder:
+            own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            self._bytes(["read-tree", head] if head else ["read-tree", "--empty"], env=own)
+            self._bytes(
+                ["update-index", "-z", "--index-info"],
+                stdin=b"".join(line + b"\0" for line in lines),
+                env=own,
+            )
+            return _bytes(_run(self._git, ["write-tree"], env=own)).decode().strip()
+
+    # ---------------------------------------------------------------- one call
+
+    def _kind(self, spec: str) -> str:
+        out = self._bytes(["cat-file", "--batch-check=%(objecttype)"], stdin=os.fsencode(spec) + b"\n")
+        return out.decode(errors="replace").split("\n")[0].rsplit(" ", 1)[-1]
+
+    def _bytes(
+        self, words: Sequence[str], *, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> bytes:
+        return _bytes(_run(self._git, words, stdin=stdin, env=env))
+
+    def _text(self, words: Sequence[str], *, stdin: bytes | None = None) -> str:
+        return os.fsdecode(self._bytes(words, stdin=stdin))
+
+
+def _parse_log(out: bytes) -> Iterator[PathChange]:
+    """The changes in ``log -m --raw -z`` output: a header per parent, each with what differs from that parent."""
+    commit, parents = "", 1
+    seen: dict[str, tuple[list[str | None], str | None]] = {}
+
+    def finished() -> Iterator[PathChange]:
+        for path, (old, new) in seen.items():
+            yield PathChange(commit, path, tuple(old), new, len(old) >= parents)
+        seen.clear()
+
+    fields = iter(out.split(b"\0"))
+    for raw in fields:
+        field = raw.lstrip(b"\n")
+        if field.startswith(b"\x01"):
+            this, *behind = field[1:].decode().split()
+            if this != commit:
+                yield from finished()
+            commit, parents = this, max(1, len(behind))
+        elif field.startswith(b":"):
+            _, _, before, after, _ = field.decode().split(" ", 4)
+            path = os.fsdecode(next(fields))
+            seen.setdefault(path, ([], _oid(after)))[0].append(_oid(before))
+    yield from finished()
+
+
+def _oid(text: str) -> str | None:
+    return None if text == ZERO else text
+
+
+def _bytes(out: object) -> bytes:
+    return out if isinstance(out, bytes) else str(out).encode()
+
+
+def _run(
+    runner: git.Git,
+    words: Sequence[str],
+    *,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> object:
+    with tempfile.TemporaryFile() as given:
+        if stdin:
+            given.write(stdin)
+            given.seek(0)
+        try:
+            return runner.execute(
+                ["git", *PINNED, *words],
+                istream=given,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                env={"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"} | dict(env or {}),
+            )
+        except CommandError as error:
+            verb = next((word for word in words if not word.startswith("-")), "")
+            raise GitError(f"git {verb} failed: {_reason(error)}") from error
+
+
+def _reason(error: CommandError) -> str:
+    text = str(error.stderr or error).strip().removeprefix("stderr:").strip().strip("'").strip()
+    return text.removeprefix("fatal: ") or "no reason given"
+
+
+def _opening_error(folder: Path, error: CommandError) -> GitError:
+    reason = _reason(error)
+    if "not a git repository" in reason:
+        return GitError(
+            f"{folder} is not in a git repository",
+            code="NOT_A_REPOSITORY",
+            cure="`gitsync init` makes one, or go to yours with `-C DIR`",
+        )
+    if "dubious ownership" in reason:
+        return GitError(
+            f"git doesn't trust {folder}: it belongs to another user",
+            code="DUBIOUS_OWNERSHIP",
+            cure=f"`git config --global --add safe.directory {folder}`",
+        )
+    if isinstance(error, git.exc.GitCommandNotFound):
+        return GitError("there is no `git` on the PATH", code="GIT_MISSING", cure="install git 2.30 or newer")
+    return GitError(f"git cannot read {folder}: {reason}")

@@ -1,0 +1,1 @@
+"""A plan, a comparison or a report in, text or JSON out."""

@@ -1,0 +1,96 @@
+"""The commands' results as JSON; each has a schema of its own in ``schemas/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from gitsync.errors import GitsyncError
+from gitsync.sync.plan import Entry, Plan
+from gitsync.sync.reconcile import Comparison
+from gitsync.sync.side import Applied, Change
+
+
+def render_json(value: Mapping[str, Any]) -> str:
+    """The value as indented JSON with one line feed at the end."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def head(name: str, *, environment: str, commit: str | None) -> dict[str, Any]:
+    """What each result begins with."""
+    return {"format": f"gitsync.{name}", "formatVersion": 1, "environment": environment, "commit": commit}
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """One change of a plan."""
+    return {"key": change.key, "action": change.action.value, "before": change.before, "after": change.after}
+
+
+def entries_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Entries in the order given."""
+    return [entry.as_json() for entry in entries]
+
+
+def status_json(
+    comparison: Comparison,
+    entries: Sequence[Entry],
+    *,
+    environment: str,
+    commit: str | None,
+    uncommitted: Sequence[str],
+) -> dict[str, Any]:
+    """The result of ``status``."""
+    return {
+        **head("status", environment=environment, commit=commit),
+        "workflows": entries_json(entries),
+        "unkeyed": [
+            {"workflowId": row.workflow_id, "name": row.name, "reason": row.reason}
+            for row in comparison.database.unkeyed
+        ],
+        "uncommitted": sorted(uncommitted),
+        "warnings": list(comparison.database.warnings),
+    }
+
+
+def plan_json(name: str, plan: Plan, *, environment: str, commit: str | None, **more: Any) -> dict[str, Any]:
+    """The result of ``plan``, ``push`` or ``pull``."""
+    return {
+        **head(name, environment=environment, commit=commit),
+        "changes": [change_json(change) for change in plan.changes],
+        "conflicts": entries_json(plan.conflicts),
+        "refused": entries_json(plan.refused),
+        "left": entries_json(plan.left),
+        **more,
+    }
+
+
+def import_json(
+    changes: Sequence[Change], applied: Applied, *, environment: str, warnings: Sequence[str]
+) -> dict[str, Any]:
+    """The result of ``import``; its last three lists are the product's own summary."""
+    return {
+        **head("import", environment=environment, commit=None),
+        "changes": [change_json(change) for change in changes],
+        "createdWorkflows": [{"key": k, "workflowId": i} for k, i in sorted(applied.created.items())],
+        "deletedWorkflows": [{"key": k, "workflowId": i} for k, i in sorted(applied.deleted.items())],
+        "createdPublishedVersions": [
+            {"key": key, "workflowId": applied.created.get(key), "versions": list(versions)}
+            for key, versions in sorted(applied.versions.items())
+            if versions
+        ],
+        "warnings": list(warnings),
+    }
+
+
+def error_json(error: GitsyncError) -> dict[str, Any]:
+    """An error as ``-o json`` prints it."""
+    return {
+        "format": "gitsync.error",
+        "formatVersion": 1,
+        "code": error.code,
+        "message": error.message,
+        "details": error.details,
+        "cure": error.cure,
+    }

@@ -1,0 +1,118 @@
+"""The commands' results for a person, drawn with rich; plain where there is no terminal."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from gitsync.sync.base import State
+from gitsync.sync.plan import Entry, Plan
+from gitsync.sync.side import Action, Change, Snapshot
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STYLES: Final = {
+    State.IN_SYNC: "green",
+    State.NEW_IN_REPOSITORY: "cyan",
+    State.NEW_IN_DATABASE: "cyan",
+    State.REPOSITORY_AHEAD: "blue",
+    State.DELETED_IN_REPOSITORY: "blue",
+    State.DATABASE_AHEAD: "yellow",
+    State.DELETED_IN_DATABASE: "yellow",
+    State.DIVERGED: "bold red",
+    State.UNKNOWN: "bold red",
+    State.INVALID: "bold red",
+}
+ADVICE: Final = {
+    State.NEW_IN_REPOSITORY: "`gitsync push` creates it",
+    State.NEW_IN_DATABASE: "`gitsync pull` brings it into git",
+    State.REPOSITORY_AHEAD: "`gitsync push --update` deploys it",
+    State.DELETED_IN_REPOSITORY: "`gitsync push --prune` deletes it, `gitsync pull --force KEY` brings it back",
+    State.DATABASE_AHEAD: "`gitsync pull` brings it into git",
+    State.DELETED_IN_DATABASE: "`gitsync pull --prune` deletes the file, `gitsync push --force KEY` creates it again",
+    State.DIVERGED: "`gitsync diff KEY`, then `pull --force KEY` or `push --force KEY`",
+    State.UNKNOWN: "fetch the full history, then look again",
+    State.INVALID: "mend the file; `gitsync plan` names every problem",
+}
+SYMBOLS: Final = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.DELETE: ("-", "red")}
+
+
+def print_entries(console: Console, entries: Sequence[Entry]) -> None:
+    """One line a workflow that is not in step, its state first, with its note below."""
+    width = max((len(entry.state) for entry in entries), default=0)
+    for entry in entries:
+        console.print(
+            f"  {entry.state:<{width}}  ", style=STYLES[entry.state], end="", highlight=False, markup=False
+        )
+        console.print(entry.key, highlight=False, markup=False, soft_wrap=True)
+        if entry.note:
+            console.print(
+                f"  {'':<{width}}  {entry.note}", style="dim", highlight=False, markup=False, soft_wrap=True
+            )
+
+
+def print_advice(console: Console, entries: Sequence[Entry]) -> None:
+    """What to type about each state that occurs."""
+    for state in State:
+        if state in ADVICE and any(entry.state is state for entry in entries):
+            say(console, f"  {state}: {ADVICE[state]}", style="dim")
+
+
+def print_unkeyed(console: Console, snapshot: Snapshot) -> None:
+    """The workflows that cannot be in git, with the reason."""
+    if snapshot.unkeyed:
+        say(console, f"{len(snapshot.unkeyed)} in the database cannot be in git:")
+        for row in snapshot.unkeyed:
+            say(console, f"  {row.workflow_id}  {row.name!r}: {row.reason}")
+
+
+def print_changes(console: Console, changes: Sequence[Change], most: int = 200) -> None:
+    """One line a change: its sign, its action and its key."""
+    for change in changes[:most]:
+        sign, style = SYMBOLS[change.action]
+        say(console, f"  {sign} {change.action:<6}  {change.key}", style=style)
+    if len(changes) > most:
+        say(console, f"  and {len(changes) - most} more")
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """The changes, then what stays apart and why."""
+    print_changes(console, plan.changes)
+    for title, entries in (
+        ("in conflict, not written:", plan.conflicts),
+        ("history unknown, not written:", plan.refused),
+        ("left alone:", plan.left),
+    ):
+        if entries:
+            say(console, title)
+            print_entries(console, entries)
+
+
+def summary(changes: Sequence[Change], words: tuple[str, str, str]) -> str:
+    """Such as ``3 created, 1 overwritten``; `words` are for create, update and delete."""
+    counts = [sum(change.action is action for change in changes) for action in Action]
+    parts = [f"{count} {word}" for count, word in zip(counts, words, strict=True) if count]
+    return ", ".join(parts)
+
+
+def say(console: Console, text: str, *, style: str | None = None) -> None:
+    """One line, never wrapped, its text taken as it is."""
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def unified(before: bytes, after: bytes, *, names: tuple[str, str]) -> Iterator[str]:
+    """The unified diff of two canonical files, line by line."""
+    old, new = before.decode().splitlines(), after.decode().splitlines()
+    yield from difflib.unified_diff(old, new, *names, lineterm="")
+
+
+def print_diff(console: Console, lines: Iterator[str]) -> None:
+    """A unified diff in git's colours."""
+    for line in lines:
+        if line.startswith(("+++", "---")):
+            style = "bold"
+        else:
+            style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        say(console, line, style=style or None)

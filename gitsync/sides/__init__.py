@@ -1,0 +1,1 @@
+"""The places that hold workflows: repository, database, bundle."""

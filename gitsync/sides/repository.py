@@ -1,0 +1,205 @@
+"""The repository as a side: a commit to read from, and the work tree that a pull writes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
+from gitsync.git import ZERO, GitRepository
+from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
+from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
+from gitsync.workflow.check import check_dependencies, read_stored_document, read_workflow
+from gitsync.workflow.document import is_key
+from gitsync.workflow.references import called_keys, raw_calls
+from gitsync.workflow.registry import Registry
+from gitsync.workflow.types import Digest, Document, Key
+
+SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a file holds, its faults, and what it refers to.
+
+    digest: of the normal form, or the blob's own id where the file cannot be read.
+    calls: keys that it calls. ids: calls by database id.
+    """
+
+    digest: Digest
+    problems: tuple[Problem, ...] = ()
+    calls: frozenset[Key] = field(default_factory=frozenset)
+    ids: frozenset[str] = field(default_factory=frozenset)
+
+
+class CommitSide:
+    """The workflows in one commit of a repository.
+
+    folder: of the workflow files, from the repository's top; empty for the top itself.
+    commit: ZERO before the first commit.
+    """
+
+    def __init__(self, git: GitRepository, *, folder: str, commit: str) -> None:
+        self.git, self.folder, self.commit = git, folder, commit
+
+    def path(self, key: Key) -> str:
+        """The path of the key's file from the repository's top."""
+        return f"{self.folder}/{key}{SUFFIX}" if self.folder else f"{key}{SUFFIX}"
+
+    @cached_property
+    def _listing(self) -> tuple[dict[Key, Digest], list[Problem]]:
+        held: dict[Key, Digest] = {}
+        problems = []
+        tree = {} if self.commit == ZERO else self.git.tree(self.commit, self.folder)
+        for name, entry in sorted(tree.items()):
+            stem = name.removesuffix(SUFFIX)
+            if stem == name:
+                continue
+            file = f"{self.folder}/{name}" if self.folder else name
+            if entry.mode not in ("100644", "100755"):
+                problems.append(
+                    Problem(
+                        file,
+                        rule="INVALID_FILE",
+                        message="is no regular file",
+                        cure="put the file itself there",
+                    )
+                )
+            elif not is_key(stem):
+                message = f"the file name {stem!r} is no key (lower-case letters, digits, '.', '_', '-'; at most 200)"
+                problems.append(
+                    Problem(file, rule="INVALID_KEY", message=message, cure="rename the file and its key")
+                )
+            else:
+                held[Key(stem)] = Digest(entry.oid)
+        return held, problems
+
+    @property
+    def blobs(self) -> Mapping[Key, Digest]:
+        """Key → blob id as it stands in the tree, normal or not."""
+        return self._listing[0]
+
+    @property
+    def strays(self) -> Sequence[Problem]:
+        """Files in the folder that can be no workflow."""
+        return self._listing[1]
+
+    def snapshot(self) -> Snapshot:
+        """The tree as it stands: a blob that isn't in normal form has its own id here."""
+        return Snapshot(self.commit, self.blobs)
+
+    def examine(self, keys: Collection[Key], registry: Registry | None) -> Iterator[tuple[Key, Examined]]:
+        """Each file's normal digest and all its faults; streamed, in the order of the keys."""
+        ordered = sorted(key for key in keys if key in self.blobs)
+        contents = self.git.read_blobs(self.blobs[key] for key in ordered)
+        for key, (oid, data) in zip(ordered, contents, strict=True):
+            yield key, examine(data, key=key, file=self.path(key), registry=registry, oid=Digest(oid))
+
+    def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
+        """The documents in normal form, ordered by key."""
+        ordered = sorted(key for key in keys if key in self.blobs)
+        contents = self.git.read_blobs(self.blobs[key] for key in ordered)
+        for key, (_, data) in zip(ordered, contents, strict=True):
+            yield key, read_stored_document(data, file=self.path(key))
+
+    def normalise(self, oids: Collection[str]) -> Mapping[str, Digest]:
+        """Blob id → digest of its normal form; a blob that holds no workflow keeps its own id."""
+        return {oid: normal_digest(data, oid) for oid, data in self.git.read_blobs(sorted(oids))}
+
+    def apply(
+        self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
+    ) -> Applied:
+        """A commit is never written to."""
+        raise TypeError("a commit is a source; a pull writes the work tree")
+
+
+class WorkTree(CommitSide):
+    """The work tree over its HEAD: what a pull compares with, and writes."""
+
+    @cached_property
+    def uncommitted(self) -> Mapping[Key, Digest | None]:
+        """Key → digest of each file that differs from HEAD, ``None`` where it is gone."""
+        found: dict[Key, Digest | None] = {}
+        for path in sorted(self.git.uncommitted(self.folder)):
+            folder, _, name = path.rpartition("/")
+            stem = name.removesuffix(SUFFIX)
+            if folder != self.folder or stem == name or not is_key(stem):
+                continue
+            file = self.git.top / path
+            if file.is_symlink() or not file.is_file():
+                found[Key(stem)] = None if not os.path.lexists(file) else Digest(ZERO)
+            else:
+                data = file.read_bytes()
+                found[Key(stem)] = normal_digest(data, digest_of(data))
+        return found
+
+    def apply(
+        self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
+    ) -> Applied:
+        """Write each file aside and rename it; delete what is to go.
+
+        Raises PlanStale, before the first write, where HEAD has moved since the snapshot.
+        """
+        if (self.git.resolve("HEAD") or ZERO) != self.commit:
+            raise PlanStale(
+                "HEAD has moved while the plan was made; nothing was written", cure="run the pull again"
+            )
+        folder = self.git.top / self.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for key, document in documents:
+                write_aside(folder / f"{key}{SUFFIX}", canonical_bytes(document))
+            for change in changes:
+                if change.action is Action.DELETE:
+                    (folder / f"{change.key}{SUFFIX}").unlink(missing_ok=True)
+        except OSError as error:
+            raise GitsyncError(
+                f"cannot write {error.filename or folder}: {error.strerror}; files written so far are whole",
+                code="CANNOT_WRITE",
+                cure="mend the cause and pull again: it goes on where this run stopped",
+            ) from error
+        return Applied()
+
+
+def write_aside(path: Path, data: bytes) -> None:
+    """Replace a file in one step: whoever reads it sees the old content or the new, never a part."""
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".gitsync-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mode = path.stat().st_mode & 0o777 if path.is_file() else 0o666 & ~_umask()
+        Path(aside).chmod(mode)
+        Path(aside).replace(path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def normal_digest(data: bytes, oid: str) -> Digest:
+    """The digest of a blob's normal form; its own id where it holds no workflow."""
+    try:
+        return document_digest(read_stored_document(data, file=oid))
+    except InvalidInput:
+        return Digest(oid)
+
+
+def examine(data: bytes, *, key: Key, file: str, registry: Registry | None, oid: Digest) -> Examined:
+    """The normal digest of one file, with every fault in it."""
+    try:
+        document = read_workflow(data, file=file, key=key)
+    except InvalidInput as error:
+        return Examined(normal_digest(data, oid), error.problems)
+    problems: Sequence[Problem] = ()
+    if registry is not None:
+        problems = check_dependencies({key: document}, registry)
+    return Examined(document_digest(document), tuple(problems), called_keys(document), raw_calls(document))

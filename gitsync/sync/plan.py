@@ -1,0 +1,279 @@
+"""What a run would do, decided before anything is written. No I/O at all."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from gitsync.errors import Conflict, Refused
+from gitsync.sync.base import NO_BASE, Base, State
+from gitsync.sync.side import Action, Change
+from gitsync.workflow.types import Digest, Key
+
+
+class Policy(enum.StrEnum):
+    """How a push treats what the database already holds, from careful to blunt."""
+
+    CREATE_ONLY = "create-only"
+    UPDATE = "update"
+    FORCE = "force"
+
+
+class Verdict(enum.StrEnum):
+    """What a run decides about one key."""
+
+    LEAVE = "leave"
+    WRITE = "write"
+    DELETE = "delete"
+    CONFLICT = "conflict"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key with what each side holds, their base, and the state that follows.
+
+    note: what else is known, such as ``gone back to commit 1a2b3c4``.
+    """
+
+    key: Key
+    state: State
+    repository: Digest | None
+    database: Digest | None
+    base: Base = NO_BASE
+    note: str = ""
+
+    @property
+    def base_digest(self) -> Digest | None:
+        """The base's digest, ``None`` where there is none."""
+        return None if self.base is NO_BASE else self.base
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry in the commands' JSON."""
+        facts: dict[str, Any] = {
+            "key": self.key,
+            "state": self.state.value,
+            "repository": self.repository,
+            "database": self.database,
+            "base": self.base_digest,
+        }
+        return facts | ({"note": self.note} if self.note else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered changes that bring the target in step, and what stays apart and why.
+
+    existing: how many workflows the target held; ``overwritten`` and ``deleted`` are judged against it.
+    """
+
+    changes: tuple[Change, ...]
+    conflicts: tuple[Entry, ...]
+    refused: tuple[Entry, ...]
+    left: tuple[Entry, ...]
+    existing: int
+    counts: Mapping[State, int]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the target stays as it is."""
+        return not self.changes
+
+    def count(self, action: Action) -> int:
+        """How many changes do `action`."""
+        return sum(change.action is action for change in self.changes)
+
+
+def push_verdict(entry: Entry, *, policy: Policy, prune: bool) -> Verdict:
+    """What a push does about one key: the columns ``push`` of the state table."""
+    if entry.state is State.IN_SYNC:
+        return Verdict.LEAVE
+    if policy is Policy.FORCE and entry.state is not State.INVALID:
+        if entry.repository is not None:
+            return Verdict.WRITE
+        return Verdict.DELETE if prune else Verdict.LEAVE
+    match entry.state:
+        case State.NEW_IN_REPOSITORY:
+            return Verdict.WRITE
+        case State.REPOSITORY_AHEAD:
+            return Verdict.WRITE if policy is Policy.UPDATE else Verdict.CONFLICT
+        case State.DELETED_IN_REPOSITORY:
+            return Verdict.DELETE if prune else Verdict.LEAVE
+        case State.DELETED_IN_DATABASE | State.NEW_IN_DATABASE | State.DATABASE_AHEAD:
+            return Verdict.LEAVE
+        case State.DIVERGED:
+            return Verdict.CONFLICT
+        case State.UNKNOWN:
+            return Verdict.REFUSE if entry.repository is not None or prune else Verdict.LEAVE
+        case State.INVALID:
+            return Verdict.REFUSE
+        case _:
+            assert_never(entry.state)
+
+
+def pull_verdict(entry: Entry, *, force: bool, prune: bool) -> Verdict:
+    """What a pull does about one key: the columns ``pull`` of the state table."""
+    if entry.state is State.IN_SYNC:
+        return Verdict.LEAVE
+    if force or entry.state is State.INVALID:
+        if entry.database is not None:
+            return Verdict.WRITE
+        return Verdict.DELETE if prune else Verdict.LEAVE
+    match entry.state:
+        case State.DATABASE_AHEAD | State.NEW_IN_DATABASE:
+            return Verdict.WRITE
+        case State.DELETED_IN_DATABASE:
+            return Verdict.DELETE if prune else Verdict.LEAVE
+        case State.NEW_IN_REPOSITORY | State.REPOSITORY_AHEAD | State.DELETED_IN_REPOSITORY:
+            return Verdict.LEAVE
+        case State.DIVERGED:
+            return Verdict.CONFLICT if entry.database is not None or prune else Verdict.LEAVE
+        case State.UNKNOWN:
+            return Verdict.REFUSE if entry.database is not None or prune else Verdict.LEAVE
+        case _:
+            assert_never(entry.state)
+
+
+def make_plan(
+    entries: Iterable[Entry],
+    *,
+    verdict: Callable[[Entry], Verdict],
+    target: Callable[[Entry], Digest | None],
+    source: Callable[[Entry], Digest | None],
+    existing: int,
+) -> Plan:
+    """The plan for `entries`, everything in it sorted by key.
+
+    target, source: which of an entry's digests is whose.
+    existing: how many workflows the target holds.
+    """
+    changes: list[Change] = []
+    listed: dict[Verdict, list[Entry]] = {verdict: [] for verdict in Verdict}
+    counts: dict[State, int] = {}
+    for entry in sorted(entries, key=lambda entry: entry.key):
+        counts[entry.state] = counts.get(entry.state, 0) + 1
+        decision = verdict(entry)
+        before = target(entry)
+        if decision is Verdict.WRITE:
+            action = Action.CREATE if before is None else Action.UPDATE
+            changes.append(Change(entry.key, action, before, source(entry)))
+        elif decision is Verdict.DELETE:
+            changes.append(Change(entry.key, Action.DELETE, before, None))
+        elif entry.state is not State.IN_SYNC:
+            listed[decision].append(entry)
+    return Plan(
+        changes=tuple(changes),
+        conflicts=tuple(listed[Verdict.CONFLICT]),
+        refused=tuple(listed[Verdict.REFUSE]),
+        left=tuple(listed[Verdict.LEAVE]),
+        existing=existing,
+        counts=counts,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the target one plan may overwrite or delete.
+
+    overwrite, delete: shares of what exists, 0 to 1. max_…: an exact number from the command line instead.
+    """
+
+    overwrite: float = 0.3
+    delete: float = 0.3
+    max_overwrites: int | None = None
+    max_deletes: int | None = None
+
+
+SMALLEST_LIMITED = 10
+"""Where fewer workflows exist, a share says nothing and no limit applies."""
+
+
+def check_limits(plan: Plan, limits: Limits, *, overwrites_count: bool = True) -> None:
+    """Raise Refused (UNSAFE_PLAN) where the plan deletes or overwrites too much of what exists."""
+    excesses = [
+        _excess(plan, Action.DELETE, "delete", "--max-deletes", limits.delete, limits.max_deletes),
+        _excess(plan, Action.UPDATE, "overwrite", "--max-overwrites", limits.overwrite, limits.max_overwrites)
+        if overwrites_count
+        else None,
+    ]
+    found = [excess for excess in excesses if excess is not None]
+    if found:
+        raise Refused(
+            "; ".join(text for text, _ in found) + "; nothing was written",
+            code="UNSAFE_PLAN",
+            details={
+                "deletions": plan.count(Action.DELETE),
+                "overwrites": plan.count(Action.UPDATE),
+                "existing": plan.existing,
+            },
+            cure="look at the plan first; if it is meant, add " + " ".join(option for _, option in found),
+        )
+
+
+def _excess(
+    plan: Plan, action: Action, verb: str, option: str, share: float, exact: int | None
+) -> tuple[str, str] | None:
+    count = plan.count(action)
+    if exact is not None:
+        allowed, why = exact, f"{option} allows {exact}"
+    elif plan.existing < SMALLEST_LIMITED:
+        return None
+    else:
+        allowed, why = math.floor(plan.existing * share), f"the limit is {share:.0%}"
+    if count <= allowed:
+        return None
+    return f"the plan would {verb} {count} of {plan.existing} workflows, {why}", f"{option} {count}"
+
+
+def check_conflicts(plan: Plan, *, policy: Policy) -> None:
+    """Raise Conflict or Refused for what a push may not write, listing all of it."""
+    if plan.refused:
+        raise history_unknown(plan.refused)
+    if not plan.conflicts:
+        return
+    if policy is Policy.CREATE_ONLY:
+        raise Conflict(
+            f"{_count(plan.conflicts, 'workflow')} would have to be overwritten: {_keys(plan.conflicts)}; "
+            "nothing was written",
+            code="WORKFLOW_KEY_CONFLICT",
+            details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
+            cure="look with `gitsync diff`; `gitsync push --update` writes those that only git has changed",
+        )
+    raise Conflict(
+        f"{_count(plan.conflicts, 'workflow')} changed on both sides: {_keys(plan.conflicts)}; nothing was written",
+        details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
+        cure=resolve_hint(plan.conflicts[0].key),
+    )
+
+
+def resolve_hint(key: Key) -> str:
+    """How one conflict is settled, as text."""
+    return (
+        f"see both with `gitsync diff {key}`; keep the database's with `gitsync pull --force {key}`, "
+        f"or git's with `gitsync push --force {key}`"
+    )
+
+
+def history_unknown(entries: Sequence[Entry]) -> Refused:
+    """The error for keys whose history this clone cannot tell."""
+    notes = {entry.note for entry in entries if entry.note}
+    return Refused(
+        f"this clone's history cannot say which side moved: {_keys(entries)}"
+        + "".join(f"; {n}" for n in sorted(notes)),
+        code="HISTORY_UNKNOWN",
+        details={"workflows": [entry.as_json() for entry in entries]},
+        cure="fetch the full history (`git fetch --unshallow`, in CI `fetch-depth: 0`), "
+        f"or decide for one key: `--force {entries[0].key}`",
+    )
+
+
+def _keys(entries: Sequence[Entry], most: int = 12) -> str:
+    names = [str(entry.key) for entry in entries[:most]]
+    return ", ".join(names) + (f" and {len(entries) - most} more" if len(entries) > most else "")
+
+
+def _count(entries: Sequence[Entry], noun: str) -> str:
+    return f"{len(entries)} {noun}" + ("" if len(entries) == 1 else "s")
