@@ -1,0 +1,1 @@
+"""What a workflow is: its document, canonical form, dependencies and references. Pure."""

@@ -1,0 +1,177 @@
+"""From bytes to JSON values: strictly where a person wrote them, exactly where a database did.
+
+A file that is canonical already is accepted by comparing bytes; everything else is read by json's C
+scanner, and read again by `scan`, which knows positions, only where something is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+
+from gitsync.errors import InvalidInput, Problem
+from gitsync.workflow.canonical import MAX_EXPONENT, canonical_bytes
+from gitsync.workflow.scan import MAX_NESTING, Scan, parse_number, scan
+from gitsync.workflow.types import Json
+
+_BOM: Final = b"\xef\xbb\xbf"
+_DEEP_INDENT: Final = b"\n" + b"  " * MAX_NESTING
+_ESCAPED_HAZARD: Final = re.compile(r"\\u(?:0000|[dD][89abAB])")
+
+# Long numbers and three-digit exponents are searched in a text whose digits and dots are all "0",
+# which is ten times faster than a search for character classes.
+_CLASSES: Final = bytes.maketrans(
+    bytes(range(256)),
+    bytes(
+        ord("0") if byte in b"0123456789." else
+        ord("E") if byte in b"eE" else
+        ord("-") if byte in b"+-" else
+        ord(",") if byte in b",]} \t\n\r" else
+        ord("x")
+        for byte in range(256)
+    ),
+)  # fmt: skip
+_LONG_NUMBER: Final = b"0" * 16
+_LARGE_EXPONENT: Final = re.compile(rb"0E-?0000*(?:,|\Z)")
+
+
+def parse_json(data: bytes, *, file: str) -> Json:
+    r"""The value of `data`, which a person may have written.
+
+    Numbers that a double would change come as ``int`` or ``Decimal``.
+    Raises InvalidInput with every fault that one pass can see: syntax, duplicate keys, NaN, a BOM,
+    invalid UTF-8, half surrogate pairs, ``\u0000``, nesting beyond 200 levels, absurd exponents.
+    """
+    try:
+        value: Json = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    else:
+        if _DEEP_INDENT not in data and b"\\u0000" not in data and canonical_bytes(value) == data:
+            return value
+    text, problems = _decode(data, file=file)
+    if not problems:
+        try:
+            return _parse_strictly(text)
+        except (ValueError, RecursionError):
+            pass
+    problems += scan(text, file=file).problems
+    raise invalid_input(problems)
+
+
+def parse_stored(text: str | bytes) -> Json:
+    """The value of JSON text out of a database, each number kept digit for digit.
+
+    The syntax is trusted, so duplicate keys, half surrogate pairs and any depth are taken as they are.
+    Raises InvalidInput where it isn't JSON after all.
+    """
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    classes = data.translate(_CLASSES)
+    if _LONG_NUMBER not in classes and not _LARGE_EXPONENT.search(classes):
+        try:
+            return orjson.loads(data)  # type: ignore[no-any-return]
+        except orjson.JSONDecodeError:
+            pass
+    text = data.decode("utf-8", "surrogatepass")
+    try:
+        return json.loads(text, parse_int=parse_number, parse_float=parse_number, parse_constant=_refuse)  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        found = scan(text, file="database", is_stored=True)
+        if found.problems:
+            raise invalid_input(found.problems) from None
+        return found.value
+
+
+def position_of(data: bytes, path: Sequence[str | int]) -> tuple[int, int]:
+    """Line and column, from 1, of the value at `path`, or of the nearest thing around it that exists."""
+    return scan_bytes(data).locate(path)
+
+
+def scan_bytes(data: bytes, *, file: str = "") -> Scan:
+    """Where everything in `data` stands; to explain failures, since it takes milliseconds a file."""
+    return scan(data.removeprefix(_BOM).decode("utf-8", "replace"), file=file)
+
+
+def invalid_input(problems: Sequence[Problem]) -> InvalidInput:
+    """The error that carries `problems`; its code is theirs, where they share one."""
+    rules = {problem.rule for problem in problems}
+    first, *others = sorted(problems)
+    more = f" (and {len(others)} more)" if others else ""
+    return InvalidInput(
+        f"{first}{more}", problems=problems, code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW"
+    )
+
+
+def _decode(data: bytes, *, file: str) -> tuple[str, list[Problem]]:
+    problems: list[Problem] = []
+    if data.startswith(_BOM):
+        data = data.removeprefix(_BOM)
+        cure = "save it as UTF-8 without BOM"
+        problems.append(Problem(file, 1, 1, "", "INVALID_JSON", "the file starts with a BOM", cure))
+    try:
+        return data.decode(), problems
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
+        message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
+        cure = "save the file as UTF-8"
+        raise invalid_input(
+            [*problems, Problem(file, line, column, "", "INVALID_JSON", message, cure)]
+        ) from None
+
+
+def _parse_strictly(text: str) -> Json:
+    """The value of `text`; raises ValueError for anything that `scan` should look at."""
+    if _ESCAPED_HAZARD.search(text):
+        found = scan(text)  # a pair of surrogates is fine, a half isn't
+        if found.problems:
+            raise ValueError(text)
+        return found.value
+    value: Json = json.loads(
+        text,
+        object_pairs_hook=_unique,
+        parse_int=parse_number,
+        parse_float=_parse_fraction,
+        parse_constant=_refuse,
+    )
+    if text.count("[") + text.count("{") > MAX_NESTING and _depth(value) > MAX_NESTING:
+        raise ValueError(text)
+    return value
+
+
+def _parse_fraction(text: str) -> int | float | Decimal:
+    number = parse_number(text)
+    if isinstance(number, Decimal):
+        exponent = number.as_tuple().exponent
+        if isinstance(exponent, int) and abs(exponent) > MAX_EXPONENT:
+            raise ValueError(text)
+    return number
+
+
+def _refuse(text: str) -> Json:
+    raise ValueError(text)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        raise ValueError(pairs)
+    return mapping
+
+
+def _depth(value: Json) -> int:
+    """How many containers stand inside one another at the deepest place."""
+    depth = 0
+    level: list[Any] = [value]
+    while containers := [item for item in level if isinstance(item, (dict, list))]:
+        depth += 1
+        level = [
+            child for item in containers for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth

@@ -1,0 +1,82 @@
+"""Ids inside definitions: a database's own ids on one side, ``key:`` references on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gitsync.workflow.document import REFERENCE, iter_definitions
+from gitsync.workflow.steps import CALL, iter_located_steps, iter_steps
+from gitsync.workflow.types import Document, Json, Key
+
+
+def to_references(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> list[str]:
+    """The called ids that stay as they are, in no order, after the others became references in place.
+
+    key: of the workflow that `definition` belongs to; its ``id`` becomes a reference to it.
+    keys_by_id: lower-case id → key, of all workflows that have one key of their own.
+    """
+    if not isinstance(definition, dict):
+        return []
+    definition["id"] = REFERENCE + key
+    left: list[str] = []
+    for step in iter_steps(definition):
+        if step["type"] != CALL:
+            continue
+        called = step.get("workflowId")
+        if not isinstance(called, str):
+            continue
+        target = keys_by_id.get(called) or keys_by_id.get(called.lower())
+        if target is None:
+            left.append(called)
+        else:
+            step["workflowId"] = REFERENCE + target
+    return left
+
+
+def to_ids(definition: Json, *, own_id: str, ids_by_key: Mapping[Key, str]) -> None:
+    """Turn the references of `definition` into ids, in place.
+
+    own_id: of the workflow that `definition` belongs to, for its ``id`` and for calls of itself.
+    A reference to a key that `ids_by_key` lacks stays as it is: `check_references` has let it pass.
+    """
+    if not isinstance(definition, dict):
+        return
+    own_reference = definition.get("id")
+    definition["id"] = own_id
+    for step in iter_steps(definition):
+        if step["type"] != CALL:
+            continue
+        called = step.get("workflowId")
+        if not isinstance(called, str) or not called.startswith(REFERENCE):
+            continue
+        if called == own_reference:
+            step["workflowId"] = own_id
+        else:
+            step["workflowId"] = ids_by_key.get(Key(called.removeprefix(REFERENCE)), called)
+
+
+def iter_calls(definition: Json) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    """Each ``control.callWorkflow`` step with its path inside `definition`, in document order."""
+    for path, step in iter_located_steps(definition):
+        if step["type"] == CALL:
+            yield path, step
+
+
+def called_keys(document: Document) -> frozenset[Key]:
+    """The keys that `document` calls, its own included where it calls itself."""
+    return frozenset(
+        Key(called.removeprefix(REFERENCE)) for called in _called(document) if called.startswith(REFERENCE)
+    )
+
+
+def raw_calls(document: Document) -> frozenset[str]:
+    """The ids that `document` calls and that are no references."""
+    return frozenset(called for called in _called(document) if not called.startswith(REFERENCE))
+
+
+def _called(document: Document) -> Iterator[str]:
+    for definition in iter_definitions(document):
+        for step in iter_steps(definition):
+            if step["type"] == CALL and isinstance(called := step.get("workflowId"), str):
+                yield called
