@@ -91,7 +91,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, "-V", "--version", prog_name="gitsync", message="%(prog)s %(version)s")
 @common_options
 def group() -> None:
-    pass
+    """Keep the workflows of a database in step with a git repository."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -117,12 +117,12 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:
-        return _report(error, settings, arguments)
+    except Exception as error:  # noqa: BLE001 (the one place that turns errors into exit codes)
+        return _report(error, settings)
     return result if isinstance(result, int) else 0
 
 
-def _report(error: Exception, settings: Settings, arguments: list[str]) -> int:
+def _report(error: Exception, settings: Settings) -> int:
     from gitsync.errors import GitsyncError, InvalidInput
 
     if not isinstance(error, GitsyncError):

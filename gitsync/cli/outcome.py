@@ -22,8 +22,9 @@ def find_invalid(comparison: Comparison) -> list[Entry]:
         if facts and facts.problems and entry.state in _MOVED_IN_GIT:
             first, *others = facts.problems
             more = f" (and {len(others)} more)" if others else ""
-            entry = replace(entry, state=State.INVALID, note=f"{first}{more}")
-        found.append(entry)
+            found.append(replace(entry, state=State.INVALID, note=f"{first}{more}"))
+        else:
+            found.append(entry)
     return found
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from gitsync.cli.options import common_options, examples, keys_argument, settings_of
+
+if TYPE_CHECKING:
+    from gitsync.cli.workspace import Workspace
+    from gitsync.sync.plan import Plan
+    from gitsync.sync.reconcile import PullPlan
 
 
 @click.command(
@@ -44,91 +52,103 @@ def command(
     Files with uncommitted edits are left alone. With --commit, what was written becomes one commit that
     notes where it came from; no hook runs for it and it is not signed.
     """
-    from dataclasses import replace
-
-    from gitsync.cli.outcome import announce
     from gitsync.cli.workspace import open_workspace
-    from gitsync.git import ZERO
-    from gitsync.sides.history import PULL_TRAILER, seal_of
-    from gitsync.sync.plan import history_unknown
-    from gitsync.sync.reconcile import (
-        PullOptions, check_pull, in_step_marks, plan_pull, pull_marks, pull_outcome, record_quietly,
-    )  # fmt: skip
-    from gitsync.sync.side import Action, Deployment, MarkKind
+    from gitsync.sync.reconcile import pull_outcome
 
     settings = settings_of(context)
     if message is not None and not make_commit:
         raise click.UsageError("-m is the message of --commit; add --commit")
     with open_workspace(settings) as workspace:
-        side = workspace.work_tree()
+        run = _Pull(workspace, force=force, prune=prune, max_deletes=max_deletes)
         if make_commit:
-            side.git.check_can_commit()
-        database = workspace.database(command="pull")
-        announce(workspace, settings, database.address)
-        options = PullOptions(force, prune, replace(workspace.config.limits, max_deletes=max_deletes))
-        uncommitted = side.uncommitted
-        comparison = workspace.compare(side, database, select=keys, overlay=uncommitted)
-        pulled = plan_pull(comparison, options, uncommitted=uncommitted.keys())
-        plan = pulled.plan
-        check_pull(plan, comparison, options)
-        deletes = plan.count(Action.DELETE)
-        settings.confirm(f"This will delete {deletes} of {plan.existing} files. Go on?", risk=deletes > 0)
-        marks = in_step_marks(
-            comparison,
-            target=database,
-            history=workspace.history(side, database.identity()),
-            commit=side.commit,
-            but=uncommitted.keys(),
-        )
-        if plan.changes:
-            recent = database.recent_marks() if database.has_ledger else {}
-            marks |= pull_marks(plan, comparison, recent=recent, head=side.commit)
-            written = [change.key for change in plan.changes if change.action is not Action.DELETE]
-            side.apply(plan.changes, database.load(written), Deployment(MarkKind.PULL, side.commit))
-        record_quietly(database, Deployment(MarkKind.PULL, side.commit, marks, comparison.number))
-        commit = None
-        if make_commit and plan.changes:
-            name = workspace.environment.name
-            paths = {side.path(change.key): change.after for change in plan.changes}
-            changed = (
-                {
-                    path: after
-                    for path, after in paths.items()
-                    if after != side.blobs.get(next(c.key for c in plan.changes if side.path(c.key) == path))
-                }
-                if uncommitted
-                else paths
-            )
-            trailer = f"{PULL_TRAILER}: {name} {database.identity()} {comparison.number} {seal_of(changed)}"
-            text = message or f"Pull {len(plan.changes)} workflows from {name}"
-            commit = side.git.commit(sorted(paths), f"{text.rstrip()}\n\n{trailer}\n")
-        head = commit or (None if side.commit == ZERO else side.commit)
-        if settings.is_json:
-            from gitsync.render.json import entries_json, plan_json, render_json
-
-            value = plan_json(
-                "pull",
-                plan,
-                environment=workspace.environment.name,
-                commit=head,
-                committed=commit is not None,
-                uncommitted=entries_json(pulled.uncommitted),
-                warnings=list(comparison.database.warnings),
-            )
-            click.echo(render_json(value), nl=False)
-        else:
-            from gitsync.render.text import print_plan, print_unkeyed, say, summary
-
-            console = settings.console()
-            print_plan(console, plan)
-            say(console, summary(plan.changes, ("written", "overwritten", "deleted")) or "nothing to pull")
-            if commit:
-                say(console, f"commit {commit[:10]}")
-            print_unkeyed(console, comparison.database)
-            for warning in comparison.database.warnings:
-                settings.tell(f"warning: {warning}")
-        if plan.refused:
-            raise history_unknown(plan.refused)
+            run.side.git.check_can_commit()
+        pulled = run.write(keys)
+        commit = run.commit(pulled.plan, message) if make_commit and pulled.plan.changes else None
+        run.print(pulled, commit)
         if (outcome := pull_outcome(pulled)) is not None:
             raise outcome
         return 0
+
+
+class _Pull:
+    """One pull: what it compares, writes and prints."""
+
+    def __init__(self, workspace: Workspace, *, force: bool, prune: bool, max_deletes: int | None) -> None:
+        from gitsync.cli.outcome import announce
+        from gitsync.sync.reconcile import PullOptions
+
+        self.workspace, self.settings = workspace, workspace.settings
+        self.side = workspace.work_tree()
+        self.database = workspace.database(command="pull")
+        self.options = PullOptions(force, prune, replace(workspace.config.limits, max_deletes=max_deletes))
+        announce(workspace, self.settings, self.database.address)
+
+    def write(self, keys: tuple[str, ...]) -> PullPlan:
+        """Plan, check, ask, and write what is clean, with its marks in the ledger."""
+        from gitsync.sync.reconcile import check_pull, in_step_marks, plan_pull, pull_marks, record_quietly
+        from gitsync.sync.side import Action, Deployment, MarkKind
+
+        side, database, uncommitted = self.side, self.database, self.side.uncommitted
+        self.comparison = comparison = self.workspace.compare(
+            side, database, select=keys, overlay=uncommitted
+        )
+        pulled = plan_pull(comparison, self.options, uncommitted=uncommitted.keys())
+        plan = pulled.plan
+        check_pull(plan, comparison, self.options)
+        deletes = plan.count(Action.DELETE)
+        self.settings.confirm(
+            f"This will delete {deletes} of {plan.existing} files. Go on?", risk=deletes > 0
+        )
+        history = self.workspace.history(side, database.identity())
+        marks = in_step_marks(
+            comparison, target=database, history=history, commit=side.commit, but=uncommitted.keys()
+        )
+        deployment = Deployment(MarkKind.PULL, side.commit, marks, comparison.number)
+        if plan.changes:
+            recent = database.recent_marks() if database.has_ledger else {}
+            marks |= pull_marks(plan, recent=recent, head=side.commit)
+            written = [change.key for change in plan.changes if change.action is not Action.DELETE]
+            side.apply(plan.changes, database.load(written), deployment)
+        record_quietly(database, deployment)
+        return pulled
+
+    def commit(self, plan: Plan, message: str | None) -> str | None:
+        """Make one commit of what was written, with the trailer that says where it came from."""
+        from gitsync.sides.history import PULL_TRAILER, seal_of
+
+        side, name = self.side, self.workspace.environment.name
+        blobs = side.blobs
+        changed = {side.path(c.key): c.after for c in plan.changes if c.after != blobs.get(c.key)}
+        number, identity = self.comparison.number, self.database.identity()
+        trailer = f"{PULL_TRAILER}: {name} {identity} {number} {seal_of(changed)}"
+        text = message or f"Pull {len(plan.changes)} workflows from {name}"
+        paths = sorted(side.path(change.key) for change in plan.changes)
+        return side.git.commit(paths, f"{text.rstrip()}\n\n{trailer}\n")
+
+    def print(self, pulled: PullPlan, commit: str | None) -> None:
+        """The result, as text or JSON."""
+        from gitsync.git import ZERO
+        from gitsync.render.json import entries_json, plan_json, render_json
+        from gitsync.render.text import print_plan, print_unkeyed, say, summary
+
+        plan, snapshot = pulled.plan, self.comparison.database
+        if self.settings.is_json:
+            value = plan_json(
+                "pull",
+                plan,
+                environment=self.workspace.environment.name,
+                commit=commit or (None if self.side.commit == ZERO else self.side.commit),
+                committed=commit is not None,
+                uncommitted=entries_json(pulled.uncommitted),
+                warnings=list(snapshot.warnings),
+            )
+            click.echo(render_json(value), nl=False)
+            return
+        console = self.settings.console()
+        print_plan(console, plan)
+        say(console, summary(plan.changes, ("written", "overwritten", "deleted")) or "nothing to pull")
+        if commit:
+            say(console, f"commit {commit[:10]}")
+        print_unkeyed(console, snapshot)
+        for warning in snapshot.warnings:
+            self.settings.tell(f"warning: {warning}")

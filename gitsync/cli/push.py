@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitsync.cli.options import common_options, examples, keys_argument, ref_option, settings_of
 from gitsync.cli.policy import policy_options, push_options
+
+if TYPE_CHECKING:
+    from gitsync.cli.workspace import Workspace
+    from gitsync.sides.repository import CommitSide
+    from gitsync.sync.plan import Plan
+    from gitsync.sync.reconcile import Comparison
+    from gitsync.sync.side import Applied
 
 
 @click.command(
@@ -35,11 +42,9 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, **values: A
     from gitsync.cli.outcome import announce
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import Conflict
-    from gitsync.sides.repository import WorkTree
     from gitsync.sync.base import State
     from gitsync.sync.plan import check_conflicts
     from gitsync.sync.reconcile import apply_push, check_push, plan_push
-    from gitsync.sync.side import Action
 
     settings = settings_of(context)
     with open_workspace(settings) as workspace:
@@ -60,19 +65,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, **values: A
         comparison = workspace.compare(side, database, select=keys, registry=registry)
         plan = plan_push(comparison, options)
         check_push(plan, comparison, options, source=side, raw_calls=database.raw_calls)
-        deletes, overwrites = plan.count(Action.DELETE), plan.count(Action.UPDATE)
-        risks = [f"delete {deletes}"] if deletes else []
-        risks += [f"delete and create again {overwrites}"] if overwrites and not options.in_place else []
-        settings.confirm(
-            f"This will {' and '.join(risks)} of {plan.existing} workflows in {workspace.environment.name}. Go on?",
-            risk=bool(risks),
-        )
-        created = plan.count(Action.CREATE)
-        if created and not workspace.environment.actor:
-            settings.tell(
-                "warning: no actor is configured: business actions of workflows created now cannot run "
-                f"(set `actor:` of environment {workspace.environment.name})"
-            )
+        _ask(workspace, plan, in_place=options.in_place)
         applied = apply_push(
             plan,
             comparison,
@@ -81,24 +74,11 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, **values: A
             target=database,
             history=workspace.history(side, database.identity()),
         )
-        unsent = 0
-        if ref == "HEAD" and not workspace.git.is_bare:
-            unsent = len(WorkTree(side.git, folder=side.folder, commit=side.commit).uncommitted)
+        unsent = _unsent(workspace, side) if ref == "HEAD" and not workspace.git.is_bare else 0
         if settings.is_json:
-            from gitsync.render.json import plan_json, render_json
-
-            value = plan_json(
-                "push",
-                plan,
-                environment=workspace.environment.name,
-                commit=side.commit,
-                deployment=applied.number,
-                createdWorkflows=[{"key": k, "workflowId": i} for k, i in sorted(applied.created.items())],
-                deletedWorkflows=[{"key": k, "workflowId": i} for k, i in sorted(applied.deleted.items())],
-                uncommitted=unsent,
-                warnings=list(comparison.database.warnings),
+            click.echo(
+                _as_json(workspace, comparison, plan, applied, commit=side.commit, unsent=unsent), nl=False
             )
-            click.echo(render_json(value), nl=False)
         else:
             from gitsync.render.text import print_plan, say, summary
 
@@ -122,3 +102,46 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, **values: A
                 cure="`gitsync pull` brings its edits into git",
             )
         return 0
+
+
+def _ask(workspace: Workspace, plan: Plan, *, in_place: bool) -> None:
+    """Warn of what creating without an actor means, and ask before anything is deleted or recreated."""
+    from gitsync.sync.side import Action
+
+    settings, name = workspace.settings, workspace.environment.name
+    deletes, overwrites = plan.count(Action.DELETE), plan.count(Action.UPDATE)
+    risks = [f"delete {deletes}"] if deletes else []
+    risks += [f"delete and create again {overwrites}"] if overwrites and not in_place else []
+    question = f"This will {' and '.join(risks)} of {plan.existing} workflows in {name}. Go on?"
+    settings.confirm(question, risk=bool(risks))
+    if plan.count(Action.CREATE) and not workspace.environment.actor:
+        settings.tell(
+            "warning: no actor is configured: business actions of workflows created now cannot run "
+            f"(set `actor:` of environment {name})"
+        )
+
+
+def _unsent(workspace: Workspace, side: CommitSide) -> int:
+    """How many files of the work tree differ from the commit that was sent."""
+    from gitsync.sides.repository import WorkTree
+
+    return len(WorkTree(workspace.git, folder=side.folder, commit=side.commit).uncommitted)
+
+
+def _as_json(
+    workspace: Workspace, comparison: Comparison, plan: Plan, applied: Applied, *, commit: str, unsent: int
+) -> str:
+    from gitsync.render.json import ids_json, plan_json, render_json
+
+    value = plan_json(
+        "push",
+        plan,
+        environment=workspace.environment.name,
+        commit=commit,
+        deployment=applied.number,
+        createdWorkflows=ids_json(applied.created),
+        deletedWorkflows=ids_json(applied.deleted),
+        uncommitted=unsent,
+        warnings=list(comparison.database.warnings),
+    )
+    return render_json(value)

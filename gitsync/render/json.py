@@ -11,6 +11,7 @@ from gitsync.errors import GitsyncError
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.reconcile import Comparison
 from gitsync.sync.side import Applied, Change
+from gitsync.workflow.types import Key
 
 
 def render_json(value: Mapping[str, Any]) -> str:
@@ -31,6 +32,11 @@ def change_json(change: Change) -> dict[str, Any]:
 def entries_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Entries in the order given."""
     return [entry.as_json() for entry in entries]
+
+
+def ids_json(ids: Mapping[Key, str]) -> list[dict[str, str]]:
+    """Keys with their workflow ids, sorted by key."""
+    return [{"key": key, "workflowId": workflow_id} for key, workflow_id in sorted(ids.items())]
 
 
 def status_json(
@@ -73,8 +79,8 @@ def import_json(
     return {
         **head("import", environment=environment, commit=None),
         "changes": [change_json(change) for change in changes],
-        "createdWorkflows": [{"key": k, "workflowId": i} for k, i in sorted(applied.created.items())],
-        "deletedWorkflows": [{"key": k, "workflowId": i} for k, i in sorted(applied.deleted.items())],
+        "createdWorkflows": ids_json(applied.created),
+        "deletedWorkflows": ids_json(applied.deleted),
         "createdPublishedVersions": [
             {"key": key, "workflowId": applied.created.get(key), "versions": list(versions)}
             for key, versions in sorted(applied.versions.items())

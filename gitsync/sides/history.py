@@ -31,7 +31,7 @@ class GitHistory:
     contained: changes that all of these commits contain are nobody's question, and are left out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a fact of its own)
         self,
         repository: GitRepository,
         commit: str,
@@ -172,7 +172,7 @@ class GitHistory:
         found = 0
         for change in changes:
             found |= self.position(change.commit)
-        return found
+        return found & ~self.boundary  # a boundary commit seems to introduce all that it holds
 
     def _normal_of(self, oids: Iterable[str]) -> Mapping[str, Digest]:
         wanted = set(oids) - self._normal.keys()

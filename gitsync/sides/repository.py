@@ -142,17 +142,21 @@ class WorkTree(CommitSide):
     ) -> Applied:
         """Write each file aside and rename it; delete what is to go.
 
-        Raises PlanStale, before the first write, where HEAD has moved since the snapshot.
+        Raises PlanStale where HEAD or the database has moved since the plan; each file is whole even then.
         """
         if (self.git.resolve("HEAD") or ZERO) != self.commit:
             raise PlanStale(
                 "HEAD has moved while the plan was made; nothing was written", cure="run the pull again"
             )
         folder = self.git.top / self.folder
+        wanted = {change.key: change.after for change in changes}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for key, document in documents:
-                write_aside(folder / f"{key}{SUFFIX}", canonical_bytes(document))
+                data = canonical_bytes(document)
+                if digest_of(data) != wanted[key]:
+                    raise PlanStale(f"{key} changed in the database while it was pulled", cure="run the pull again")
+                write_aside(folder / f"{key}{SUFFIX}", data)
             for change in changes:
                 if change.action is Action.DELETE:
                     (folder / f"{change.key}{SUFFIX}").unlink(missing_ok=True)

@@ -40,7 +40,7 @@ class _NoBase(enum.Enum):
 
 
 NO_BASE: Final = _NoBase.NO_BASE
-Base: TypeAlias = Digest | None | _NoBase
+Base: TypeAlias = Digest | _NoBase | None
 """A digest; ``None`` where both held nothing; NO_BASE where no base can be told."""
 
 

@@ -20,6 +20,7 @@ from gitsync.sync.plan import (
     Verdict,
     check_conflicts,
     check_limits,
+    history_unknown,
     make_plan,
     pull_verdict,
     push_verdict,
@@ -393,9 +394,7 @@ def check_pull(plan: Plan, comparison: Comparison, options: PullOptions) -> None
     check_limits(plan, options.limits, overwrites_count=False)
 
 
-def pull_marks(
-    plan: Plan, comparison: Comparison, *, recent: Mapping[Key, Sequence[Mark]], head: str
-) -> dict[Key, Mark]:
+def pull_marks(plan: Plan, *, recent: Mapping[Key, Sequence[Mark]], head: str) -> dict[Key, Mark]:
     """The marks of a pull: for each file written whose content the newest mark doesn't hold.
 
     head: where HEAD stood when the pull wrote, ZERO before the first commit.
@@ -411,6 +410,8 @@ def pull_marks(
 def pull_outcome(pulled: PullPlan) -> GitsyncError | None:
     """The error to end a pull with after the clean keys were written, if any stayed apart."""
     plan = pulled.plan
+    if plan.refused:
+        return history_unknown(plan.refused)
     if plan.conflicts or pulled.uncommitted:
         parts, cures = [], []
         if plan.conflicts:

@@ -1,0 +1,172 @@
+"""The state table, row by row: what push and pull do about each state."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitsync.errors import Conflict, Refused
+from gitsync.sync.base import NO_BASE, Base, State, name_state
+from gitsync.sync.plan import (
+    Entry,
+    Limits,
+    Plan,
+    Policy,
+    Verdict,
+    check_conflicts,
+    check_limits,
+    make_plan,
+    pull_verdict,
+    push_verdict,
+)
+from gitsync.sync.side import Action
+from gitsync.workflow.types import Digest, Key
+
+D, R, OTHER = Digest("d" * 40), Digest("e" * 40), Digest("f" * 40)
+LEAVE, WRITE, DELETE, CONFLICT, REFUSE = (
+    Verdict.LEAVE,
+    Verdict.WRITE,
+    Verdict.DELETE,
+    Verdict.CONFLICT,
+    Verdict.REFUSE,
+)
+
+
+@pytest.mark.parametrize(
+    "database,repository,base,state",
+    [
+        (D, D, OTHER, State.IN_SYNC),
+        (None, R, None, State.NEW_IN_REPOSITORY),
+        (None, R, R, State.DELETED_IN_DATABASE),
+        (None, R, OTHER, State.DIVERGED),
+        (None, R, NO_BASE, State.DIVERGED),
+        (D, None, D, State.DELETED_IN_REPOSITORY),
+        (D, None, None, State.NEW_IN_DATABASE),
+        (D, None, OTHER, State.DIVERGED),
+        (D, None, NO_BASE, State.DIVERGED),
+        (D, R, D, State.REPOSITORY_AHEAD),
+        (D, R, R, State.DATABASE_AHEAD),
+        (D, R, OTHER, State.DIVERGED),
+        (D, R, None, State.DIVERGED),
+        (D, R, NO_BASE, State.DIVERGED),
+    ],
+)
+def test_the_state_follows_from_both_sides_and_the_base(
+    database: Digest | None, repository: Digest | None, base: Base, state: State
+) -> None:
+    assert name_state(database=database, repository=repository, base=base) is state
+
+
+# state, database, repository; push: create-only, --update, --force, each with --prune; pull, --prune, --force, both
+ROWS = [
+    (State.IN_SYNC, D, D, [LEAVE] * 6, [LEAVE] * 4),
+    (State.NEW_IN_REPOSITORY, None, R, [WRITE] * 6, [LEAVE, LEAVE, LEAVE, DELETE]),
+    (State.DELETED_IN_DATABASE, None, R, [LEAVE] * 4 + [WRITE] * 2, [LEAVE, DELETE, LEAVE, DELETE]),
+    (State.DIVERGED, None, R, [CONFLICT] * 4 + [WRITE] * 2, [LEAVE, CONFLICT, LEAVE, DELETE]),
+    (State.DELETED_IN_REPOSITORY, D, None, [LEAVE, DELETE] * 3, [LEAVE, LEAVE, WRITE, WRITE]),
+    (State.NEW_IN_DATABASE, D, None, [LEAVE] * 5 + [DELETE], [WRITE] * 4),
+    (State.DIVERGED, D, None, [CONFLICT] * 4 + [LEAVE, DELETE], [CONFLICT, CONFLICT, WRITE, WRITE]),
+    (State.REPOSITORY_AHEAD, D, R, [CONFLICT] * 2 + [WRITE] * 4, [LEAVE, LEAVE, WRITE, WRITE]),
+    (State.DATABASE_AHEAD, D, R, [LEAVE] * 4 + [WRITE] * 2, [WRITE] * 4),
+    (State.DIVERGED, D, R, [CONFLICT] * 4 + [WRITE] * 2, [CONFLICT, CONFLICT, WRITE, WRITE]),
+    (State.UNKNOWN, D, R, [REFUSE] * 4 + [WRITE] * 2, [REFUSE, REFUSE, WRITE, WRITE]),
+    (State.UNKNOWN, D, None, [LEAVE, REFUSE] * 2 + [LEAVE, DELETE], [REFUSE, REFUSE, WRITE, WRITE]),
+    (State.INVALID, D, R, [REFUSE] * 6, [WRITE] * 4),
+]
+
+
+@pytest.mark.parametrize(
+    "state,database,repository,push,pull",
+    ROWS,
+    ids=lambda value: str(value) if isinstance(value, State) else None,
+)
+def test_each_row_of_the_state_table(
+    state: State,
+    database: Digest | None,
+    repository: Digest | None,
+    push: list[Verdict],
+    pull: list[Verdict],
+) -> None:
+    entry = Entry(Key("a"), state, repository, database)
+
+    pushed = [push_verdict(entry, policy=policy, prune=prune) for policy in Policy for prune in (False, True)]
+    pulled = [
+        pull_verdict(entry, force=force, prune=prune) for force in (False, True) for prune in (False, True)
+    ]
+
+    assert pushed == push
+    assert pulled == pull
+
+
+def plan_of(*actions: Action, existing: int) -> Plan:
+    """A plan of one key per action."""
+    held = {Action.CREATE: (None, R), Action.UPDATE: (D, R), Action.DELETE: (D, None)}
+    entries = [
+        Entry(Key(f"k{number:03}"), State.REPOSITORY_AHEAD, held[action][1], held[action][0])
+        for number, action in enumerate(actions)
+    ]
+    return make_plan(
+        reversed(entries),
+        verdict=lambda entry: DELETE if entry.repository is None else WRITE,
+        target=lambda entry: entry.database,
+        source=lambda entry: entry.repository,
+        existing=existing,
+    )
+
+
+def test_a_plan_is_sorted_by_key_whatever_the_order_of_its_entries() -> None:
+    plan = plan_of(Action.CREATE, Action.UPDATE, Action.DELETE, existing=3)
+
+    assert [change.key for change in plan.changes] == ["k000", "k001", "k002"]
+    assert [change.action for change in plan.changes] == [Action.CREATE, Action.UPDATE, Action.DELETE]
+
+
+@pytest.mark.parametrize(
+    "actions,existing,limits,message",
+    [
+        ([Action.DELETE] * 4, 10, Limits(), "--max-deletes 4"),
+        ([Action.UPDATE] * 4, 10, Limits(), "--max-overwrites 4"),
+        (
+            [Action.UPDATE] * 3 + [Action.DELETE] * 2,
+            20,
+            Limits(max_overwrites=2, max_deletes=1),
+            "--max-deletes 2 --max-overwrites 3",
+        ),
+    ],
+)
+def test_a_plan_that_touches_too_much_names_the_exact_override(
+    actions: list[Action], existing: int, limits: Limits, message: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        check_limits(plan_of(*actions, existing=existing), limits)
+
+    assert caught.value.code == "UNSAFE_PLAN"
+    assert message in (caught.value.cure or "")
+
+
+@pytest.mark.parametrize(
+    "actions,existing,limits",
+    [
+        ([Action.DELETE] * 3, 10, Limits()),
+        ([Action.DELETE] * 9, 9, Limits()),
+        ([Action.CREATE] * 50, 10, Limits()),
+        ([Action.DELETE] * 8, 10, Limits(max_deletes=8)),
+    ],
+)
+def test_a_plan_within_its_limits_passes(actions: list[Action], existing: int, limits: Limits) -> None:
+    check_limits(plan_of(*actions, existing=existing), limits)
+
+
+def test_conflicts_are_listed_all_of_them() -> None:
+    entries = [Entry(Key(name), State.DIVERGED, R, D) for name in "abc"]
+    plan = make_plan(
+        entries,
+        verdict=lambda entry: push_verdict(entry, policy=Policy.UPDATE, prune=False),
+        target=lambda entry: entry.database,
+        source=lambda entry: entry.repository,
+        existing=3,
+    )
+
+    with pytest.raises(Conflict) as caught:
+        check_conflicts(plan, policy=Policy.UPDATE)
+
+    assert [entry["key"] for entry in caught.value.details["conflicts"]] == ["a", "b", "c"]
