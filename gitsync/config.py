@@ -179,11 +179,10 @@ class _Reader:
         return facts
 
     def _limits(self, node: Any) -> Limits:
-        shares = {
-            name: self._share(value, f"limits.{name}")
-            for name, _, value in self._items(node, "limits", _LIMITS)
-        }
-        return Limits(**shares)
+        given = self._items(node, "limits", _LIMITS)
+        shares = {name: self._share(value, f"limits.{name}") for name, _, value in given}
+        usual = Limits()
+        return Limits(shares.get("overwrite", usual.overwrite), shares.get("delete", usual.delete))
 
     def _share(self, node: Any, path: str) -> float:
         text = self._scalar(node, path) or ""

@@ -31,7 +31,9 @@ from gitsync.cli.policy import policy_options, push_options
 @policy_options
 @common_options
 @click.pass_context
-def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, **values: Any) -> int:
+def command(
+    context: click.Context, /, keys: tuple[str, ...], ref: str, exit_code: bool, **values: Any
+) -> int:
     """Show what a push with the same options would do, and write nothing.
 
     Every problem that would stop the push is listed: invalid files, conflicts, limits.

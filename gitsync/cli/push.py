@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @policy_options
 @common_options
 @click.pass_context
-def command(context: click.Context, keys: tuple[str, ...], ref: str, **values: Any) -> int:
+def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values: Any) -> int:
     """Bring a commit's workflows into the database, in one transaction.
 
     Without a policy it only creates: a key that would have to be overwritten is a conflict, and nothing is written.

@@ -191,7 +191,7 @@ class GitHistory:
 
     def _pulls(self, since: int) -> list[tuple[str, int, Mapping[str, Digest | None]]]:
         """(commit, number, path → digest) of the pulls of this database that still are as they were made."""
-        found = []
+        found: list[tuple[str, int, Mapping[str, Digest | None]]] = []
         for commit, number, seal in self._noted_pulls:
             if number >= since:
                 if commit not in self._written:
