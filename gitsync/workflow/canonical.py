@@ -37,7 +37,7 @@ def canonical_bytes(value: Json) -> bytes:
     """
     if is_plain(value):
         try:
-            return orjson.dumps(value, option=_OPTIONS)
+            return dump_plain(value)
         except TypeError:  # a lone surrogate, or deeper than orjson goes
             pass
     text = _write(value) + "\n"
@@ -60,6 +60,11 @@ def digest_of(data: bytes) -> Digest:
 def document_digest(document: Document) -> Digest:
     """The digest of a workflow: of the canonical form of `document`, which is in normal form."""
     return digest_of(canonical_bytes(document))
+
+
+def dump_plain(value: Json) -> bytes:
+    """The canonical form of a value that `is_plain`; raises TypeError where orjson cannot write it."""
+    return orjson.dumps(value, option=_OPTIONS)
 
 
 def is_plain(value: Json) -> bool:

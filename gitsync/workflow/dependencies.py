@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -54,7 +54,7 @@ def derive_dependencies(pinned_ref: Json, definitions: Iterable[Json]) -> dict[s
     }
 
 
-def action_of(step: dict[str, Any]) -> tuple[str, int | float] | None:
+def action_of(step: Mapping[str, Any]) -> tuple[str, int | float] | None:
     """The action that an ``action.call`` step names, ``None`` where it names none."""
     config = step.get("config")
     if not isinstance(config, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from gitsync.workflow.dependencies import derive_dependencies
@@ -33,7 +33,7 @@ METADATA_FIELDS: Final = (
 )
 
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
-_AMOUNT: Final = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*", re.ASCII)
+_AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,100}(?:\.[0-9]{1,100})?")
 
 
 def is_key(text: object) -> bool:
@@ -104,18 +104,22 @@ def _version(version: dict[str, Any]) -> int:
     return number
 
 
+def as_amount(threshold: float | str | Decimal) -> Decimal | None:
+    """A threshold as drivers, bundles and files give it, exactly; ``None`` where it is no number."""
+    if isinstance(threshold, str):
+        return Decimal(threshold) if _AMOUNT.fullmatch(threshold) else None
+    amount = threshold if isinstance(threshold, Decimal) else Decimal(repr(threshold))
+    return amount if amount.is_finite() else None
+
+
 def _to_number(threshold: Any) -> Any:
-    """A threshold as text or Decimal, as drivers and bundles give it, as a JSON number; else unchanged."""
-    if isinstance(threshold, str) and _AMOUNT.fullmatch(threshold):
-        try:
-            threshold = Decimal(threshold.strip())
-        except InvalidOperation:
-            return threshold
-    if not isinstance(threshold, Decimal):
+    """A threshold that is text or a Decimal as a JSON number; all else unchanged."""
+    if not isinstance(threshold, (str, Decimal)):
         return threshold
-    if not threshold.is_finite():
+    amount = as_amount(threshold)
+    if amount is None:
         return str(threshold)
-    if threshold == threshold.to_integral_value() and abs(threshold) < 10**15:
-        return int(threshold)
-    number = float(threshold)
-    return number if Decimal(repr(number)) == threshold else threshold
+    if abs(amount) < 10**15 and amount == amount.to_integral_value():
+        return int(amount)
+    number = float(amount)
+    return number if Decimal(repr(number)) == amount else amount

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from gitsync.errors import InvalidInput, Problem
-from gitsync.workflow.canonical import MAX_EXPONENT, canonical_bytes
+from gitsync.workflow.canonical import MAX_EXPONENT, canonical_bytes, dump_plain, is_plain
 from gitsync.workflow.scan import MAX_NESTING, Scan, parse_number, scan
 from gitsync.workflow.types import Json
 
@@ -47,17 +47,25 @@ def parse_json(data: bytes, *, file: str) -> Json:
     Raises InvalidInput with every fault that one pass can see: syntax, duplicate keys, NaN, a BOM,
     invalid UTF-8, half surrogate pairs, ``\u0000``, nesting beyond 200 levels, absurd exponents.
     """
+    return parse_judged(data, file=file)[0]
+
+
+def parse_judged(data: bytes, *, file: str) -> tuple[Json, bool]:
+    """`parse_json`, and whether every number is known to be portable; ``False`` means: look."""
     try:
         value: Json = orjson.loads(data)
     except orjson.JSONDecodeError:
         pass
     else:
-        if _DEEP_INDENT not in data and b"\\u0000" not in data and canonical_bytes(value) == data:
-            return value
+        if _DEEP_INDENT not in data and b"\\u0000" not in data:
+            if (is_regular := is_plain(value)) and dump_plain(value) == data:
+                return value, True
+            if not is_regular and canonical_bytes(value) == data:
+                return value, False
     text, problems = _decode(data, file=file)
     if not problems:
         try:
-            return _parse_strictly(text)
+            return _parse_strictly(text), False
         except (ValueError, RecursionError):
             pass
     problems += scan(text, file=file).problems
