@@ -90,3 +90,21 @@ document["metadata"]["description"] = description
 file.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 PYTHON
 }
+
+title "A repository of sample workflows, and an embedded database"
+run 0 gitsync init --example
+run 0 gitsync db init
+run 0 gitsync push
+run 0 gitsync status
+
+title "Somebody edits a workflow in the product"
+edit_in_product tickets.greet-client "Greet the client kindly"
+run 0 gitsync status
+expect database-ahead gitsync status
+run 0 gitsync diff --words
+run 2 gitsync status --exit-code
+run 0 gitsync pull --commit -m "Take over the new name"
+run 0 git log --oneline --stat
+expect "0 apart" gitsync status
+
+title "Somebody edits a workflow in git"
