@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
 from gitsync.cli.options import Settings
@@ -25,13 +25,25 @@ def watch(settings: Settings, title: str, items: Iterable[T], total: int) -> Ite
 
 @contextmanager
 def counter(settings: Settings, title: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A function to tell (done, total) to, or ``None`` where nobody looks."""
+    """A function to tell (done, total) to, or ``None`` where nobody looks; the bar goes when all is done."""
     if not is_shown(settings):
         yield None
         return
-    with _bar() as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with ExitStack() as stack:
+        drawn: list[Any] = []
+
+        def tell(done: int, total: int) -> None:
+            if total < SMALLEST:
+                return
+            if not drawn:
+                bar = stack.enter_context(_bar())
+                drawn.extend((bar, bar.add_task(title, total=total)))
+            drawn[0].update(drawn[1], completed=done)
+            if done == total:
+                stack.close()
+                drawn.clear()
+
+        yield tell
 
 
 def is_shown(settings: Settings) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsync.cli.options import Settings
+from gitsync.cli.progress import counter, watch
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, parse_config
 from gitsync.errors import ConfigError
 from gitsync.git import REPOSITORY_VARIABLES, ZERO, GitRepository
@@ -104,11 +105,17 @@ class Workspace:
     ) -> Comparison:
         """The side against the database; `overlay` has the work tree's own digests where they differ from HEAD."""
         over = overlay or {}
+        settings = self.settings
         files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
         return compare(
             database=database,
             files=files,
-            examine=lambda keys: side.examine([key for key in keys if key not in over], registry),
+            examine=lambda keys: watch(
+                settings,
+                "reading the commit",
+                side.examine([key for key in keys if key not in over], registry),
+                len(keys),
+            ),
             history=self.history(side, database.identity()),
             select=select,
         )
@@ -239,16 +246,20 @@ def connect(
     """The database of `environment`; a relative SQLite path is meant from `folder`."""
     from gitsync.sides.database import Database
 
-    with Database(
-        database_url(environment, folder),
-        environment=environment.name,
-        tenant=environment.tenant,
-        actor=environment.actor,
-        command=command,
-        in_place=in_place,
-        lock_timeout=settings.lock_timeout,
-        new_tenant=new_tenant,
-    ) as database:
+    with (
+        Database(
+            database_url(environment, folder),
+            environment=environment.name,
+            tenant=environment.tenant,
+            actor=environment.actor,
+            command=command,
+            in_place=in_place,
+            lock_timeout=settings.lock_timeout,
+            new_tenant=new_tenant,
+        ) as database,
+        counter(settings, "reading the database") as told,
+    ):
+        database.on_progress = told
         yield database
 
 

@@ -65,7 +65,9 @@ class FileSide(Side, Protocol):
 class LedgerSide(Side, Protocol):
     """The database: a side that remembers deployments."""
 
-    has_ledger: bool
+    @property
+    def has_ledger(self) -> bool:
+        """Whether it can remember deployments."""
 
     @property
     def raw_calls(self) -> Mapping[Key, frozenset[str]]:
