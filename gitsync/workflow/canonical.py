@@ -8,6 +8,7 @@ there is a writer of our own. Both give the same bytes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from decimal import Decimal
 from json.encoder import encode_basestring  # the C string escaper, where there is one
 from typing import Any, Final
@@ -74,7 +75,7 @@ def is_plain(value: Json) -> bool:
     vetted = _vetted_keys.issuperset
     for item in queue:  # grows while it is walked
         kind = type(item)
-        if kind is str or item is None or kind is bool:
+        if kind is str:
             continue
         if kind is dict:
             if not vetted(item) and not _vet(item):
@@ -85,7 +86,10 @@ def is_plain(value: Json) -> bool:
         elif kind is int:
             if not -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER:
                 return False
-        elif kind is not float or item.is_integer() or not 1e-4 <= abs(item) < 1e16:
+        elif kind is float:
+            if item.is_integer() or not 1e-4 <= abs(item) < 1e16:
+                return False
+        elif kind is not bool and item is not None:
             return False
     return True
 
@@ -105,36 +109,34 @@ def _vet(mapping: dict[str, Any]) -> bool:
 def _write(value: Json) -> str:
     """`value` in canonical form without the last LF; nesting is limited by memory alone."""
     parts: list[str] = []
-    pending: list[str | tuple[Any, str]] = [(value, "\n")]
-    while pending:
-        task = pending.pop()
-        if isinstance(task, str):
-            parts.append(task)
-            continue
-        item, newline = task
-        inner = newline + "  "
-        if isinstance(item, dict):
-            if not item:
-                parts.append("{}")
-                continue
-            parts.append("{")
-            pending.append(newline + "}")
-            keys = _in_order(item)
-            for key in reversed(keys):
-                pending.append((item[key], inner))
-                pending.append(("," if key is not keys[0] else "") + inner + encode_basestring(key) + ": ")
-        elif isinstance(item, list):
-            if not item:
-                parts.append("[]")
-                continue
-            parts.append("[")
-            pending.append(newline + "]")
-            for index in range(len(item) - 1, -1, -1):
-                pending.append((item[index], inner))
-                pending.append(("," if index else "") + inner)
+    append = parts.append
+    frames: list[tuple[Iterator[tuple[str, Any]], str, str]] = []  # what is left to write, indent, end
+    members: Iterator[tuple[str, Any]] = iter([("", value)])
+    separator, indent, end = "", "", ""
+    while True:
+        for label, item in members:
+            append(separator + indent + label)
+            separator = ","
+            if item and isinstance(item, (dict, list)):
+                frames.append((members, indent, end))
+                end = (indent or "\n") + ("}" if isinstance(item, dict) else "]")
+                indent = (indent or "\n") + "  "
+                append("{" if isinstance(item, dict) else "[")
+                members, separator = _members(item), ""
+                break
+            append(_scalar(item))
         else:
-            parts.append(_scalar(item))
-    return "".join(parts)
+            if not frames:
+                return "".join(parts)
+            append(end)
+            members, indent, end = frames.pop()
+            separator = ","
+
+
+def _members(container: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    if isinstance(container, list):
+        return (("", item) for item in container)
+    return ((encode_basestring(key) + ": ", container[key]) for key in _in_order(container))
 
 
 def _in_order(mapping: dict[str, Any]) -> list[str]:
@@ -148,15 +150,17 @@ def _utf16(key: str) -> bytes:
     return key.encode("utf-16-be", "surrogatepass")
 
 
-def _scalar(item: str | int | float | Decimal | None) -> str:
-    if item is None:
-        return "null"
+def _scalar(item: Json) -> str:
     if isinstance(item, str):
         return encode_basestring(item)
+    if item is None:
+        return "null"
+    if isinstance(item, (dict, list)):
+        return "{}" if isinstance(item, dict) else "[]"
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, int):
-        return int.__repr__(item) if abs(item) < 10**4000 else format(Decimal(item), "f")
+        return int.__repr__(item) if item.bit_length() < 13_000 else format(Decimal(item), "f")
     return _decimal(item) if isinstance(item, Decimal) else _number(item)
 
 
