@@ -1,0 +1,1 @@
+"""The database: connection, what its schema looks like, rows and documents, the ledger."""

@@ -1,0 +1,197 @@
+"""The course of one deployment inside its transaction: lock, look again, write, read back, remember."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from gitsync.database import ledger
+from gitsync.database.batches import in_batches
+from gitsync.database.relink import relink_callers
+from gitsync.database.rows import Held, Index, iter_held, read_index
+from gitsync.database.tables import Tables
+from gitsync.database.writing import Write, Writer, version_digest
+from gitsync.errors import NotConverged, PlanStale
+from gitsync.sync.side import Action, Applied, Change, Deployment
+from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
+from gitsync.workflow.types import Digest, Document, Key
+
+_MOST_LISTED: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """One deployment; ``in_place`` keeps the ids of what is overwritten."""
+
+    connection: Connection
+    tables: Tables
+    environment: str
+    actor: str | None
+    in_place: bool
+    new_tenant: bool
+
+    def apply(
+        self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
+    ) -> Applied:
+        """Write all of it and check it; the caller holds the lock, commits, and rolls back what is raised."""
+        connection, tables = self.connection, self.tables
+        planned = {change.key: change for change in changes}
+        self._lock_rows(planned)
+        index = read_index(connection, tables, new_tenant=self.new_tenant)
+        self._check_number(planned, deployment)
+        number = ledger.add_deployment(
+            connection, tables, deployment, environment=self.environment, actor=self.actor
+        )
+        new_ids = self._new_ids(changes, index)
+        versions = self._record(number, deployment, planned, index, new_ids)
+        gone = {change.key for change in changes if change.action is Action.DELETE}
+        ids_by_key = {key: index.ids[key] for key in index.ids.keys() - gone} | new_ids
+        writer = Writer(connection, tables, ids_by_key, self.actor)
+        replaced = {
+            key: index.ids[key] for key in planned if key in index.ids and new_ids.get(key) != index.ids[key]
+        }
+        writer.delete(replaced.values())
+        written = self._write(writer, planned, documents, versions)
+        relink_callers(
+            connection,
+            tables,
+            {old: new_ids[key] for key, old in replaced.items() if key in new_ids},
+            apart_from=set(new_ids.values()),
+        )
+        self._check_converged(planned)
+        marks = {key: mark for key, mark in deployment.marks.items() if key not in planned}
+        ledger.add_marks(connection, tables, number, marks)
+        return Applied(created=new_ids, deleted=replaced, versions=written, number=number)
+
+    def _lock_rows(self, planned: Mapping[Key, Change]) -> None:
+        """Lock the rows of the plan, and their versions', in one order everywhere; a version cannot be added then."""
+        definitions, versions = self.tables.definitions.c, self.tables.versions.c
+        query = select(definitions.workflow_id).where(
+            self.tables.owned(), self.tables.among(definitions.key, planned)
+        )
+        locked = self.connection.execute(query.order_by(definitions.workflow_id).with_for_update())
+        ids = [str(workflow_id) for workflow_id in locked.scalars()]
+        of_ids = select(versions.version_id).where(
+            self.tables.owned_versions(), self.tables.among(versions.workflow_id, ids)
+        )
+        in_order = of_ids.order_by(versions.workflow_id, versions.version)
+        self.connection.execute(in_order.with_for_update(of=self.tables.versions)).all()
+
+    def _check_number(self, planned: Mapping[Key, Change], deployment: Deployment) -> None:
+        if deployment.expected_number is None:
+            return
+        later = ledger.keys_deployed_since(
+            self.connection, self.tables, planned.keys(), deployment.expected_number
+        )
+        if later:
+            raise _stale(later, "a later deployment has touched")
+
+    def _new_ids(self, changes: Sequence[Change], index: Index) -> dict[Key, str]:
+        """The id of each workflow that will be there afterwards; all are known before the first is written."""
+        return {
+            change.key: index.ids[change.key]
+            if self.in_place and change.key in index.ids
+            else str(uuid.uuid4())
+            for change in changes
+            if change.action is not Action.DELETE
+        }
+
+    def _record(
+        self,
+        number: int,
+        deployment: Deployment,
+        planned: Mapping[Key, Change],
+        index: Index,
+        new_ids: Mapping[Key, str],
+    ) -> dict[Key, dict[int, Digest]]:
+        """Compare what is held with the plan and note it in the ledger; per key the versions held.
+
+        Raises PlanStale for the keys that hold something else.
+        """
+        versions: dict[Key, dict[int, Digest]] = {}
+        stale: list[Key] = [
+            change.key
+            for change in planned.values()
+            if (change.before is None) is not (change.key not in index.ids)
+        ]
+
+        def iter_items() -> Iterator[ledger.Item]:
+            for held in self._held(planned, index):
+                change, key = planned[held.key], held.key
+                content = canonical_bytes(held.document)
+                if digest_of(content) != change.before:
+                    stale.append(key)
+                elif not stale:
+                    if self.in_place:
+                        versions[key] = {
+                            version["version"]: version_digest(version)
+                            for version in held.document["publishedVersions"]
+                        }
+                    yield ledger.Item(change, content.decode(), held.workflow_id, new_ids.get(key))
+            for key, change in planned.items():
+                if key not in index.ids:
+                    yield ledger.Item(change, workflow_id=new_ids.get(key))
+
+        for items in in_batches(iter_items()):
+            ledger.add_items(self.connection, self.tables, number, deployment, items)
+        if stale:
+            raise _stale(sorted(set(stale)), "the database has changed since the plan was made:")
+        return versions
+
+    def _write(
+        self,
+        writer: Writer,
+        planned: Mapping[Key, Change],
+        documents: Iterable[tuple[Key, Document]],
+        versions: Mapping[Key, Mapping[int, Digest]],
+    ) -> dict[Key, Sequence[int]]:
+        """Insert and update, a batch at a time; the version numbers written per key."""
+        written: dict[Key, Sequence[int]] = {}
+        for batch in in_batches(documents):
+            writes = [
+                Write(writer.ids_by_key[key], key, document, versions.get(key))
+                for key, document in batch
+                if key in planned
+            ]
+            new = [write for write in writes if write.versions is None]
+            kept = [write for write in writes if write.versions is not None]
+            writer.insert(new)
+            if kept:
+                written |= writer.update(kept)
+            for write in new:
+                numbers = [version["version"] for version in write.document["publishedVersions"]]
+                written |= {write.key: numbers} if numbers else {}
+        return written
+
+    def _check_converged(self, planned: Mapping[Key, Change]) -> None:
+        """Raise NotConverged where the database does not hold what was meant, whatever the reason."""
+        index = read_index(self.connection, self.tables)
+        digests = {held.key: document_digest(held.document) for held in self._held(planned, index)}
+        wrong = sorted(key for key, change in planned.items() if digests.get(key) != change.after)
+        if wrong:
+            raise NotConverged(
+                f"the database holds something else than was written for {_listed(wrong)}; nothing was written",
+                details={"keys": wrong},
+                cure="`gitsync db check`: a trigger, a rule or row-level security changes what is written",
+            )
+
+    def _held(self, planned: Mapping[Key, Change], index: Index) -> Iterator[Held]:
+        ids = [index.ids[key] for key in planned if key in index.ids]
+        return iter_held(self.connection, self.tables, index.keys_by_id, ids=ids)
+
+
+def _stale(keys: Sequence[Key], what: str) -> PlanStale:
+    return PlanStale(
+        f"{what} {_listed(keys)}; nothing was written",
+        details={"keys": list(keys)},
+        cure="look with `gitsync status`, then run the command again",
+    )
+
+
+def _listed(keys: Sequence[Key]) -> str:
+    more = f" and {len(keys) - _MOST_LISTED} more" if len(keys) > _MOST_LISTED else ""
+    return ", ".join(keys[:_MOST_LISTED]) + more

@@ -1,0 +1,154 @@
+"""Engines: how gitsync reaches PostgreSQL and SQLite, and how it begins to read and to write.
+
+SQLite's driver begins transactions late and in the wrong mode, so that two writers lose updates without an
+error; here every transaction begins by its own statement, a writing one with BEGIN IMMEDIATE.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from gitsync.errors import AccessDenied, ConfigError, DatabaseError
+
+CONNECT_TIMEOUT: Final = 10
+"""Seconds to wait for a server, where the URL has no ``connect_timeout`` of its own."""
+
+_SECRET: Final = re.compile(r"pass|secret|token|key$", re.IGNORECASE)
+_POSTGRES: Final = {"postgresql", "postgres", "postgresql+psycopg"}
+_SQLITE: Final = {"sqlite", "sqlite+pysqlite"}
+_WRITING: Final = "gitsync_writing"
+
+
+def parse_url(url: str) -> URL:
+    """The URL with gitsync's own driver in it; raises ConfigError for one that cannot be used."""
+    try:
+        parsed = make_url(url)
+        name = parsed.drivername
+    except (ArgumentError, ValueError, AttributeError):
+        raise _invalid_url("it isn't of the form `scheme://user:password@host/name`") from None
+    if name in _POSTGRES:
+        return parsed.set(drivername="postgresql+psycopg")
+    if name not in _SQLITE:
+        raise _invalid_url(f"`{name}` is not supported")
+    if parsed.host:
+        raise _invalid_url("an absolute SQLite path needs four slashes: `sqlite:////var/lib/file.db`")
+    if parsed.database in (None, "", ":memory:"):
+        raise _invalid_url("a database in memory is gone when the command ends; name a file")
+    return parsed.set(drivername="sqlite")
+
+
+def mask_url(url: str) -> str:
+    """The URL as it may be shown: no password, no secret in its query."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError, AttributeError):
+        return "the database's URL"
+    if parsed.drivername in _POSTGRES:
+        parsed = parsed.set(drivername="postgresql")
+    secrets = {name: "***" for name in parsed.query if _SECRET.search(name)}
+    return parsed.update_query_dict(secrets).render_as_string(hide_password=True)
+
+
+def make_engine(url: str, *, command: str, lock_timeout: float, create: bool = False) -> Engine:
+    """An engine that connects on first use.
+
+    command: what `application_name` says after ``gitsync``. lock_timeout: seconds to wait for SQLite's lock.
+    create: make the SQLite file if there is none; reading never does.
+    Raises ConfigError for a URL that cannot be used.
+    """
+    parsed = parse_url(url)
+    if parsed.drivername == "sqlite":
+        return _sqlite_engine(parsed, lock_timeout=lock_timeout, create=create)
+    defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "client_encoding": "utf8"}
+    arguments = {name: value for name, value in defaults.items() if name not in parsed.query}
+    try:
+        return create_engine(parsed, connect_args=arguments | {"application_name": f"gitsync {command}"[:63]})
+    except (SQLAlchemyError, ValueError) as error:
+        raise _invalid_url(str(error).splitlines()[0]) from None
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection whose statements all see one moment, and which cannot write."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection, connection.begin():
+            yield connection
+        return
+    with engine.connect() as plain:
+        connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that is committed at the end, or rolled back if anything is raised."""
+    with engine.connect() as plain:
+        options: dict[str, Any] = {_WRITING: True}
+        if engine.dialect.name == "postgresql":
+            options["isolation_level"] = "READ COMMITTED"
+        connection = plain.execution_options(**options)
+        with connection.begin():
+            yield connection
+
+
+def _sqlite_engine(url: URL, *, lock_timeout: float, create: bool) -> Engine:
+    address = mask_url(url.render_as_string())
+    path = str(url.database)
+
+    def connect() -> sqlite3.Connection:
+        if not path.startswith("file:"):
+            _check_file(Path(path), address, create=create)
+        mode = "rwc" if create else "rw"
+        target = path if path.startswith("file:") else f"file:{quote(str(Path(path).absolute()))}?mode={mode}"
+        opened = sqlite3.connect(
+            target, uri=True, timeout=lock_timeout, isolation_level=None, check_same_thread=False
+        )
+        opened.execute(f"PRAGMA busy_timeout = {max(1, round(lock_timeout * 1000))}")
+        opened.execute("PRAGMA foreign_keys = ON")
+        return opened
+
+    engine = create_engine(url, creator=connect)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITING):
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _check_file(path: Path, address: str, *, create: bool) -> None:
+    try:
+        exists, is_folder, has_folder = path.exists(), path.is_dir(), path.parent.is_dir()
+    except OSError as error:
+        raise AccessDenied(f"{address}: {error.strerror}", cure="check the rights of its folder") from error
+    if is_folder:
+        raise DatabaseError(f"{address} is a folder", code="NOT_A_DATABASE", cure="name a file in it")
+    if not exists and (not create or not has_folder):
+        raise DatabaseError(
+            f"{address}: there is no such file" + ("" if has_folder else ", nor its folder"),
+            code="MISSING_DATABASE",
+            cure="`gitsync db init` makes the database" if has_folder else f"`mkdir -p {path.parent}`",
+        )
+
+
+def _invalid_url(reason: str) -> ConfigError:
+    return ConfigError(
+        f"the database's URL cannot be used: {reason}",
+        code="INVALID_DATABASE_URL",
+        cure="write `postgresql://user@host/name` or `sqlite:///file.db`",
+    )

@@ -1,0 +1,71 @@
+"""One deployment at a time per database and tenant.
+
+The lock is PostgreSQL's advisory one of the transaction, so it dies with the connection; on SQLite the writing
+transaction itself, which began with BEGIN IMMEDIATE.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from gitsync.errors import LockNotAcquired
+
+_CLASS = 0x67697473  # "gits": apart from other programs' advisory locks
+
+
+def lock(connection: Connection, *, tenant: str, timeout: float, address: str) -> None:
+    """Hold the deployment lock until the connection's transaction ends; row locks wait as long at most.
+
+    timeout: seconds, above 0; rounded up to whole milliseconds for PostgreSQL.
+    Raises LockNotAcquired, naming who holds it and since when.
+    Source: PostgreSQL manual, "Advisory Lock Functions" and `lock_timeout`.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    milliseconds = max(1, -int(-timeout * 1000 // 1))
+    connection.execute(text("SELECT set_config('lock_timeout', :time, true)"), {"time": f"{milliseconds}ms"})
+    number = _number(tenant)
+    held = {"class": _CLASS, "number": number}
+    try:
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(CAST(:class AS int), CAST(:number AS int))"), held
+        )
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != "55P03":
+            raise
+        raise _not_acquired(_holder(connection.engine, number), address) from error
+
+
+def _holder(engine: Engine, number: int) -> str | None:
+    """Who holds the lock now, asked through a connection of its own: the waiting one's transaction has failed."""
+    query = text("""
+        SELECT a.application_name, a.pid, to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+          FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND l.classid::bigint = :class AND l.objid::bigint = :number
+         LIMIT 1
+    """)
+    with engine.connect() as connection:
+        row = connection.execute(query, {"class": _CLASS, "number": number}).first()
+    if row is None:
+        return None
+    name, pid, since = row
+    return f"`{name or 'an unnamed program'}` (process {pid})" + (f" since {since}" if since else "")
+
+
+def _not_acquired(holder: str | None, address: str) -> LockNotAcquired:
+    by = holder or "another run"
+    return LockNotAcquired(
+        f"{address}: {by} holds the deployment lock; nothing was written",
+        details={"holder": holder},
+        cure="wait for it and try again, or wait longer with `--lock-timeout`",
+    )
+
+
+def _number(tenant: str) -> int:
+    """A positive 31-bit number for the tenant; two tenants that share one merely wait for each other."""
+    return int.from_bytes(hashlib.sha256(tenant.encode()).digest()[:4]) >> 1

@@ -1,0 +1,223 @@
+"""Rows into documents: two ordered streams, definitions and versions, merged without holding either."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, func, select
+
+from gitsync.database.batches import BATCH
+from gitsync.database.schema import unknown_tenant
+from gitsync.database.tables import METADATA_COLUMNS, Tables
+from gitsync.errors import DatabaseError, DuplicateKey, GitsyncError
+from gitsync.sync.side import Unkeyed
+from gitsync.workflow.document import is_key, make_document
+from gitsync.workflow.parse import parse_stored
+from gitsync.workflow.references import to_references
+from gitsync.workflow.types import Document, Json, Key
+
+_PARSED: Final = {"trigger", "retentionPolicyOverride"}
+_FALSE_IF_NULL: Final = {"isSystem", "isPaused", "autoPauseOnFailure"}
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Which workflow has which id, and which cannot be named."""
+
+    ids: Mapping[Key, str]
+    keys_by_id: Mapping[str, Key]
+    unkeyed: Sequence[Unkeyed]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One workflow as the database holds it.
+
+    unresolved: ids that it calls and that belong to no key.
+    """
+
+    workflow_id: str
+    key: Key
+    document: Document = field(repr=False)
+    unresolved: Sequence[str] = ()
+
+
+def read_index(connection: Connection, tables: Tables, *, new_tenant: bool = True) -> Index:
+    """The names of all workflows of the tenant.
+
+    Raises DuplicateKey, listing every key with two rows and their ids, and ConfigError (UNKNOWN_TENANT) where
+    only other tenants have workflows and `new_tenant` is false.
+    """
+    columns = tables.definitions.c
+    query = select(tables.as_text(columns.workflow_id), columns.key, columns.name).where(tables.owned())
+    ids: dict[Key, str] = {}
+    twins: dict[Key, list[str]] = {}
+    unkeyed: list[Unkeyed] = []
+    for workflow_id, key, name in connection.execute(query):
+        reason = _why_unkeyed(key)
+        if reason is not None:
+            unkeyed.append(Unkeyed(workflow_id, name, reason))
+        elif key in ids:
+            twins.setdefault(key, [ids[key]]).append(workflow_id)
+        else:
+            ids[key] = workflow_id
+    if twins:
+        raise _duplicates(twins)
+    if not ids and not unkeyed and not new_tenant and tables.tenant is not None:
+        _check_tenant_known(connection, tables, tables.tenant)
+    unkeyed.sort(key=lambda row: (row.name, row.workflow_id))
+    return Index(ids, {workflow_id: key for key, workflow_id in ids.items()}, tuple(unkeyed))
+
+
+def iter_held(
+    connection: Connection,
+    tables: Tables,
+    keys_by_id: Mapping[str, Key],
+    *,
+    ids: Collection[str] | None = None,
+) -> Iterator[Held]:
+    """The workflows that are in `keys_by_id`, by id; of `ids` alone where these are given.
+
+    keys_by_id: what ids in definitions become. Streamed; the connection has to stay open meanwhile.
+    """
+    definitions, versions = tables.definitions.c, tables.versions.c
+    rows, own = _definitions_query(tables), _versions_query(tables)
+    if ids is not None:
+        rows = rows.where(tables.among(definitions.workflow_id, ids))
+        own = own.where(tables.among(versions.workflow_id, ids))
+    ahead = _Lookahead(_stream(connection, own.order_by(versions.workflow_id, versions.version)))
+    for row in _stream(connection, rows.order_by(definitions.workflow_id)):
+        if row[0] in keys_by_id:
+            ahead.skip_before(row[0])
+            yield make_held(row, ahead.take(row[0]), keys_by_id)
+
+
+def iter_by_key(
+    connection: Connection, tables: Tables, keys_by_id: Mapping[str, Key], keys: Collection[Key]
+) -> Iterator[Held]:
+    """The workflows of `keys` ordered by key; the connection's transaction has to see one moment throughout."""
+    definitions, versions = tables.definitions.c, tables.versions.c
+    wanted = tables.among(definitions.key, keys)
+    in_order = tables.ordered(definitions.key)
+    own = _versions_query(tables).join(tables.definitions, tables.joined()).where(tables.owned(), wanted)
+    ahead = _Lookahead(_stream(connection, own.order_by(in_order, versions.version)))
+    for row in _stream(connection, _definitions_query(tables).where(wanted).order_by(in_order)):
+        yield make_held(row, ahead.take(row[0]), keys_by_id)
+
+
+def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id: Mapping[str, Key]) -> Held:
+    """The workflow of one definition row with its version rows; raises DatabaseError where it isn't JSON."""
+    workflow_id, key, draft_version, draft, *values = row
+    metadata = dict(zip(METADATA_COLUMNS, values, strict=True))
+    unresolved: list[str] = []
+
+    def referenced(text: str) -> Json:
+        definition = parse_stored(text)
+        unresolved.extend(to_references(definition, key=key, keys_by_id=keys_by_id))
+        return definition
+
+    try:
+        document = make_document(
+            key=key,
+            metadata={name: _field(name, value) for name, value in metadata.items()},
+            draft_definition=referenced(draft),
+            draft_version=draft_version,
+            versions=[
+                (version[1], referenced(version[2]), None if version[3] is None else parse_stored(version[3]))
+                for version in versions
+            ],
+        )
+    except (GitsyncError, ValueError) as error:
+        raise DatabaseError(
+            f"workflow {key} (id {workflow_id}) holds what is no JSON document: {error}",
+            code="UNREADABLE_WORKFLOW",
+            details={"key": key, "workflowId": workflow_id},
+            cure="open and save it in the product's editor, or correct the row",
+        ) from error
+    return Held(workflow_id, key, document, tuple(dict.fromkeys(unresolved)))
+
+
+def _definitions_query(tables: Tables) -> Select[Any]:
+    columns = tables.definitions.c
+    return select(
+        tables.as_text(columns.workflow_id),
+        columns.key,
+        columns.draft_version,
+        columns.draft_definition,
+        *(_readable(tables, column) for column in METADATA_COLUMNS.values()),
+    ).where(tables.owned(), columns.key.is_not(None))
+
+
+def _versions_query(tables: Tables) -> Select[Any]:
+    columns = tables.versions.c
+    return select(
+        tables.as_text(columns.workflow_id),
+        columns.version,
+        columns.definition_json,
+        columns.payload_schema_json,
+    ).where(tables.owned_versions())
+
+
+def _readable(tables: Tables, name: str) -> Any:
+    column = tables.definitions.c[name]
+    return tables.as_text(column) if name == "failure_rate_threshold" else column
+
+
+def _stream(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Any]]:
+    return iter(connection.execute(query, execution_options={"yield_per": BATCH}))
+
+
+class _Lookahead:
+    """Version rows in order, taken by the definition that comes next."""
+
+    def __init__(self, rows: Iterator[Sequence[Any]]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+
+    def skip_before(self, workflow_id: str) -> None:
+        """Drop rows of definitions that nobody asked for."""
+        while self._next is not None and self._next[0] < workflow_id:
+            self._next = next(self._rows, None)
+
+    def take(self, workflow_id: str) -> list[Sequence[Any]]:
+        """The rows of one definition."""
+        taken = []
+        while self._next is not None and self._next[0] == workflow_id:
+            taken.append(self._next)
+            self._next = next(self._rows, None)
+        return taken
+
+
+def _field(name: str, value: Any) -> Json:
+    """The value of one metadata field: columns that may be NULL read as the product's exporter reads them."""
+    if value is None:
+        return True if name == "isVisible" else (False if name in _FALSE_IF_NULL else None)
+    if name in _PARSED:
+        return parse_stored(value)
+    return value  # type: ignore[no-any-return]
+
+
+def _why_unkeyed(key: str | None) -> str | None:
+    if key is None:
+        return "it has no key"
+    if not is_key(key):
+        return f"its key {key!r} is not lower-case letters, digits, `.`, `_` and `-`, at most 200 characters"
+    return None
+
+
+def _duplicates(twins: Mapping[Key, Sequence[str]]) -> DuplicateKey:
+    listed = [f"{key} ({' and '.join(sorted(twins[key]))})" for key in sorted(twins)]
+    return DuplicateKey(
+        f"two workflows share one key: {', '.join(listed)}; nothing was written",
+        details={"duplicates": {key: sorted(ids) for key, ids in sorted(twins.items())}},
+        cure="delete one of each pair in the product, or give it another key",
+    )
+
+
+def _check_tenant_known(connection: Connection, tables: Tables, tenant: str) -> None:
+    """The one look at rows of other tenants, and only where this one has none."""
+    others = select(func.count()).select_from(select(tables.definitions.c.workflow_id).limit(1).subquery())
+    if connection.execute(others).scalar():
+        raise unknown_tenant(tenant)

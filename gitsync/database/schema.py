@@ -1,0 +1,212 @@
+"""What the database looks like: one cheap look at its catalogue, and what follows for a tenant."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from gitsync.errors import ConfigError, DatabaseError
+
+DEFINITIONS: Final = "workflow_definitions"
+VERSIONS: Final = "workflow_definition_versions"
+DEPLOYMENTS: Final = "gitsync_deployments"
+ITEMS: Final = "gitsync_deployment_items"
+LEDGER_VERSION_TABLE: Final = "gitsync_alembic_version"
+LEDGER_VERSION: Final = "0001"
+"""The newest migration in ``migrations/versions``."""
+
+REQUIRED_DEFINITION_COLUMNS: Final = (
+    "workflow_id", "key", "name", "description", "payload_schema_ref", "payload_schema_mode",
+    "pinned_payload_schema_ref", "trigger", "is_system", "is_visible", "is_paused", "concurrency_limit",
+    "auto_pause_on_failure", "failure_rate_threshold", "failure_rate_min_runs", "retention_policy_override",
+    "draft_definition", "draft_version", "status",
+)  # fmt: skip
+REQUIRED_VERSION_COLUMNS: Final = (
+    "version_id", "workflow_id", "version", "definition_json", "payload_schema_json",
+)  # fmt: skip
+
+_TABLES: Final = (DEFINITIONS, VERSIONS, DEPLOYMENTS, ITEMS, LEDGER_VERSION_TABLE)
+_POSTGRES_LOOK: Final = text("""
+    WITH looked AS (
+        SELECT name, to_regclass(name) AS oid FROM unnest(CAST(:tables AS text[])) AS name
+    )
+    SELECT 'column' AS what, looked.name, a.attname AS item, format_type(a.atttypid, NULL) AS fact
+      FROM looked JOIN pg_attribute a ON a.attrelid = looked.oid
+     WHERE a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'unique', looked.name, i.indexrelid::text,
+           (SELECT string_agg(a.attname, ',' ORDER BY a.attnum)
+              FROM pg_attribute a WHERE a.attrelid = i.indexrelid)
+      FROM looked JOIN pg_index i ON i.indrelid = looked.oid
+     WHERE i.indisunique AND i.indisvalid
+    UNION ALL
+    SELECT 'extension', extname, extversion, '' FROM pg_extension WHERE extname = 'citus'
+""")
+_SQLITE_LOOK: Final = text("""
+    SELECT 'column' AS what, m.name AS name, c.name AS item, lower(c.type) AS fact
+      FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type IN ('table', 'view')
+    UNION ALL
+    SELECT 'unique', m.name, i.name, (SELECT group_concat(x.name) FROM pragma_index_info(i.name) x)
+      FROM sqlite_master m, pragma_index_list(m.name) i WHERE m.type = 'table' AND i."unique" = 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look at the database found; columns are name → type, empty where the table isn't there.
+
+    server_version: PostgreSQL's ``server_version_num``, SQLite's likewise. ledger_version: the newest
+    migration that the ledger has had, ``None`` without a ledger.
+    """
+
+    is_postgresql: bool
+    server_version: int
+    definitions: Mapping[str, str]
+    versions: Mapping[str, str]
+    has_ledger: bool
+    ledger_version: str | None
+    has_unique_key: bool
+    is_citus: bool
+
+    @property
+    def tenant_column(self) -> str | None:
+        """``tenant``, ``tenant_id``, or ``None`` where workflows belong to nobody in particular."""
+        return _tenant_column(self.definitions)
+
+    @property
+    def version_tenant_column(self) -> str | None:
+        """The same of the version rows; without one they belong to their definition's tenant."""
+        column = self.tenant_column
+        return column if column in self.versions else None
+
+    @property
+    def has_product_tables(self) -> bool:
+        """Whether both of the product's tables are there."""
+        return bool(self.definitions and self.versions)
+
+    def missing_columns(self) -> list[str]:
+        """Columns that gitsync cannot do without and that aren't there, as ``table.column``."""
+        return [
+            f"{table}.{column}"
+            for table, wanted, there in (
+                (DEFINITIONS, REQUIRED_DEFINITION_COLUMNS, self.definitions),
+                (VERSIONS, REQUIRED_VERSION_COLUMNS, self.versions),
+            )
+            for column in wanted
+            if column not in there
+        ]
+
+
+def look(connection: Connection) -> Found:
+    """What is there; never raises for something missing."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    rows = (
+        connection.execute(_POSTGRES_LOOK, {"tables": list(_TABLES)})
+        if is_postgresql
+        else connection.execute(_SQLITE_LOOK)
+    )
+    columns: dict[str, dict[str, str]] = {name: {} for name in _TABLES}
+    has_unique_key = is_citus = False
+    for what, table, item, fact in rows:
+        if what == "column" and table in columns:
+            columns[table][item] = fact
+        elif what == "unique" and table == DEFINITIONS:
+            has_unique_key = has_unique_key or _is_key_index(str(fact).split(","))
+        elif what == "extension":
+            is_citus = True
+    has_ledger = bool(columns[DEPLOYMENTS] and columns[ITEMS])
+    return Found(
+        is_postgresql=is_postgresql,
+        server_version=_server_version(connection),
+        definitions=columns[DEFINITIONS],
+        versions=columns[VERSIONS],
+        has_ledger=has_ledger,
+        ledger_version=_ledger_version(connection) if columns[LEDGER_VERSION_TABLE] else None,
+        has_unique_key=has_unique_key,
+        is_citus=is_citus,
+    )
+
+
+def check_tables(found: Found) -> None:
+    """Raise DatabaseError where the product's tables, or columns that gitsync needs, are missing."""
+    missing = [
+        name for name, there in ((DEFINITIONS, found.definitions), (VERSIONS, found.versions)) if not there
+    ]
+    if missing:
+        raise DatabaseError(
+            f"the database has no table {' and no table '.join(missing)}",
+            code="MISSING_TABLES",
+            details={"tables": missing},
+            cure="is this the right database and search path? `gitsync db init` makes the tables in an empty one",
+        )
+    columns = found.missing_columns()
+    if columns:
+        raise DatabaseError(
+            f"the product's tables lack {', '.join(columns)}",
+            code="MISSING_COLUMNS",
+            details={"columns": columns},
+            cure="the product is older than its bundles (January 2026): update it first",
+        )
+
+
+def check_tenant(found: Found, tenant: str | None) -> str | None:
+    """The tenant in the column's own form; ``None`` where the database has no tenants.
+
+    Raises ConfigError: TENANT_REQUIRED, or INVALID_TENANT where the column is a uuid and the tenant isn't.
+    """
+    column = found.tenant_column
+    if column is None:
+        return None
+    if not tenant:
+        raise ConfigError(
+            f"this database keeps workflows per tenant (`{DEFINITIONS}.{column}`), and no tenant is named",
+            code="TENANT_REQUIRED",
+            cure="set `tenant:` for the environment in gitsync.yaml, or GITSYNC_TENANT",
+        )
+    return parse_tenant(tenant) if column == "tenant" else tenant
+
+
+def parse_tenant(tenant: str) -> str:
+    """The tenant's uuid in lower case with hyphens; raises ConfigError for anything else."""
+    try:
+        return str(uuid.UUID(tenant))
+    except ValueError:
+        raise ConfigError(
+            f"the tenant {tenant!r} is not a uuid",
+            code="INVALID_TENANT",
+            cure="write it as in the product's `tenants` table: 8-4-4-4-12 hexadecimal digits",
+        ) from None
+
+
+def unknown_tenant(tenant: str) -> ConfigError:
+    """The error for a tenant without rows where others have some."""
+    return ConfigError(
+        f"tenant {tenant} has no workflows in this database, others have",
+        code="UNKNOWN_TENANT",
+        details={"tenant": tenant},
+        cure="check the tenant; if it is a new one, say `--new-tenant`",
+    )
+
+
+def _tenant_column(columns: Iterable[str]) -> str | None:
+    there = set(columns)
+    return next((name for name in ("tenant", "tenant_id") if name in there), None)
+
+
+def _is_key_index(columns: list[str]) -> bool:
+    return "key" in columns and set(columns) <= {"key", "tenant", "tenant_id"}
+
+
+def _server_version(connection: Connection) -> int:
+    numbers = [int(part) for part in connection.dialect.server_version_info or ()]
+    major, minor, patch = (*numbers, 0, 0, 0)[:3]
+    return major * 10_000 + minor * 100 + patch
+
+
+def _ledger_version(connection: Connection) -> str | None:
+    version = connection.execute(text(f"SELECT max(version_num) FROM {LEDGER_VERSION_TABLE}")).scalar()  # noqa: S608
+    return None if version is None else str(version)

@@ -1,0 +1,208 @@
+"""Documents into rows, set by set: each function is a handful of statements however many workflows there are."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, null, update
+
+from gitsync.database.tables import METADATA_COLUMNS, VALIDATION_COLUMNS, Tables
+from gitsync.workflow.canonical import canonical_bytes, digest_of
+from gitsync.workflow.parse import parse_stored
+from gitsync.workflow.references import to_ids
+from gitsync.workflow.types import Digest, Document, Json, Key
+
+_CALL: Final = b"control.callWorkflow"
+_TENANT_COLUMNS: Final = ("tenant", "tenant_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One workflow to write; ``versions`` has the digest of each version that the row to update holds."""
+
+    workflow_id: str
+    key: Key
+    document: Document
+    versions: Mapping[int, Digest] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What all rows of one deployment share.
+
+    ids_by_key: every key of the tenant, ids made by this deployment included. actor: a user's id.
+    """
+
+    connection: Connection
+    tables: Tables
+    ids_by_key: Mapping[Key, str]
+    actor: str | None
+
+    def delete(self, ids: Collection[str]) -> None:
+        """Delete workflows with their versions; what else hangs on them the database deletes or keeps."""
+        if ids:
+            tables = self.tables
+            of_ids = tables.among(tables.versions.c.workflow_id, ids)
+            self.connection.execute(delete(tables.versions).where(tables.owned_versions(), of_ids))
+            of_ids = tables.among(tables.definitions.c.workflow_id, ids)
+            self.connection.execute(delete(tables.definitions).where(tables.owned(), of_ids))
+
+    def insert(self, writes: Sequence[Write]) -> None:
+        """Insert workflows with all their versions."""
+        definitions = [
+            self._definition_row(write)
+            | self._own(self.tables.definitions, created_by=self.actor, updated_by=self.actor)
+            | {"key": write.key, "status": _status(write.document)}
+            for write in writes
+        ]
+        versions = [
+            self._version_row(write, version)
+            for write in writes
+            for version in write.document["publishedVersions"]
+        ]
+        self._insert(self.tables.definitions, definitions, ("created_at", "updated_at"))
+        self._insert(self.tables.versions, versions, ("published_at", "created_at", "updated_at"))
+
+    def update(self, writes: Sequence[Write]) -> dict[Key, list[int]]:
+        """Update workflows where they stand, and of their versions only what differs; the versions written."""
+        table = self.tables.definitions
+        rows = [self._definition_row(write) | {"status": _changed_status(write)} for write in writes]
+        values: dict[str, Any] = {
+            name: bindparam(f"new_{name}", type_=table.c[name].type) for name in rows[0]
+        }
+        values |= {"status": func.coalesce(values["status"], table.c.status)}
+        if "updated_by" in table.c and self.actor is not None:
+            values["updated_by"] = bindparam(None, self.actor, type_=table.c.updated_by.type)
+        workflow_id = values.pop("workflow_id")
+        statement = update(table).where(self.tables.owned(), table.c.workflow_id == workflow_id)
+        statement = statement.values(values | self._touched(table))
+        self.connection.execute(statement, [_prefixed(row) for row in rows])
+        return self._update_versions(writes)
+
+    def _update_versions(self, writes: Sequence[Write]) -> dict[Key, list[int]]:
+        written: dict[Key, list[int]] = {}
+        new: list[dict[str, Any]] = []
+        changed: list[dict[str, Any]] = []
+        gone: list[dict[str, Any]] = []
+        for write in writes:
+            held = dict(write.versions or {})
+            for version in write.document["publishedVersions"]:
+                number = version["version"]
+                before = held.pop(number, None)
+                if before is not None and before == version_digest(version):
+                    continue
+                written.setdefault(write.key, []).append(number)
+                (new if before is None else changed).append(self._version_row(write, version))
+            gone += [{"new_workflow_id": write.workflow_id, "new_version": number} for number in held]
+        self._delete_versions(gone)
+        self._change_versions(changed)
+        self._insert(self.tables.versions, new, ("published_at", "created_at", "updated_at"))
+        return written
+
+    def _delete_versions(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self.connection.execute(delete(self.tables.versions).where(*self._one_version()), rows)
+
+    def _change_versions(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        if not rows:
+            return
+        table = self.tables.versions
+        names = [
+            name for name in rows[0] if name not in ("version_id", "workflow_id", "version", *_TENANT_COLUMNS)
+        ]
+        values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+        if "published_at" in table.c:
+            values["published_at"] = self.tables.now()
+        statement = update(table).where(*self._one_version()).values(values | self._touched(table))
+        wanted = {*names, "workflow_id", "version"}
+        self.connection.execute(statement, [_prefixed({name: row[name] for name in wanted}) for row in rows])
+
+    def _one_version(self) -> tuple[Any, ...]:
+        columns = self.tables.versions.c
+        return (
+            self.tables.owned_versions(),
+            columns.workflow_id == bindparam("new_workflow_id", type_=columns.workflow_id.type),
+            columns.version == bindparam("new_version", type_=columns.version.type),
+        )
+
+    def _definition_row(self, write: Write) -> dict[str, Any]:
+        metadata, draft = write.document["metadata"], write.document["draft"]
+        row = {column: metadata[field] for field, column in METADATA_COLUMNS.items()}
+        return row | {
+            "workflow_id": write.workflow_id,
+            "trigger": _json(row["trigger"]),
+            "retention_policy_override": _json(row["retention_policy_override"]),
+            "draft_definition": self._stored(draft["definition"], write.workflow_id),
+            "draft_version": draft["draftVersion"],
+        }
+
+    def _version_row(self, write: Write, version: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "version_id": str(uuid.uuid4()),
+            "workflow_id": write.workflow_id,
+            "version": version["version"],
+            "definition_json": self._stored(version["definition"], write.workflow_id),
+            "payload_schema_json": _json(version["payloadSchemaJson"]),
+        } | self._own(self.tables.versions, published_by=self.actor)
+
+    def _own(self, table: Table, **values: str | None) -> dict[str, str | None]:
+        """Tenant and actors, as far as the table has columns for them."""
+        tenants = dict.fromkeys(_TENANT_COLUMNS, self.tables.tenant)
+        return {name: value for name, value in (tenants | values).items() if name in table.c}
+
+    def _touched(self, table: Table) -> dict[str, Any]:
+        """What every update sets: the time, and the product's verdict on what stood there before."""
+        verdict: dict[str, Any] = {name: null() for name in VALIDATION_COLUMNS if name in table.c}
+        return verdict | ({"updated_at": self.tables.now()} if "updated_at" in table.c else {})
+
+    def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]], times: Sequence[str]) -> None:
+        if rows:
+            now = {name: self.tables.now() for name in times if name in table.c}
+            self.connection.execute(insert(table).inline().values(now), rows)
+
+    def _stored(self, definition: Json, own_id: str) -> str:
+        """The definition's JSON with this database's ids; `definition` itself stays as it is."""
+        if not isinstance(definition, dict):
+            return dump(definition)
+        text = dump({**definition, "id": own_id})
+        if _CALL.decode() not in text:
+            return text
+        copy = parse_stored(text)
+        to_ids(copy, own_id=own_id, ids_by_key=self.ids_by_key)
+        return dump(copy)
+
+
+def version_digest(version: Mapping[str, Any]) -> Digest:
+    """What tells whether a version row says the same: its definition, ids as references, and payload schema."""
+    return digest_of(canonical_bytes([version["definition"], version["payloadSchemaJson"]]))
+
+
+def _status(document: Document) -> str:
+    return "published" if document["publishedVersions"] else "draft"
+
+
+def _changed_status(write: Write) -> str | None:
+    """The status where the versions went from none to some or back; else ``None``: it stays."""
+    had, has = bool(write.versions), bool(write.document["publishedVersions"])
+    return None if had is has else _status(write.document)
+
+
+def _prefixed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row under the names of bound parameters, which must differ from the columns' own."""
+    return {f"new_{name}": value for name, value in row.items()}
+
+
+def _json(value: Json) -> str | None:
+    return None if value is None else dump(value)
+
+
+def dump(value: Json) -> str:
+    """The value as JSON text for a column, every number digit for digit."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a number beyond 64 bits, or a Decimal
+        return canonical_bytes(value).decode()

@@ -1,0 +1,241 @@
+"""The database as a side: one consistent read for a snapshot, one transaction for an apply."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Final, Self
+
+from sqlalchemy import Connection, text
+
+from gitsync.database import ledger
+from gitsync.database.applying import Applier
+from gitsync.database.connect import make_engine, mask_url, parse_url, reading, writing
+from gitsync.database.faults import translated
+from gitsync.database.lock import lock
+from gitsync.database.rows import iter_by_key, iter_held, read_index
+from gitsync.database.schema import Found, check_tables, check_tenant, look
+from gitsync.database.tables import Tables, make_tables
+from gitsync.errors import ConfigError
+from gitsync.sync.side import Applied, Change, Deployment, Mark, Snapshot
+from gitsync.workflow.canonical import document_digest
+from gitsync.workflow.references import called_keys
+from gitsync.workflow.types import Digest, Document, Key
+
+_PROGRESS_STEP: Final = 100
+
+
+class Database:
+    """The workflows of one database and tenant; open it in a ``with``.
+
+    url: of PostgreSQL or SQLite. environment: its name, for the ledger. tenant: compulsory where the product
+    keeps workflows per tenant. actor: uuid of the user written as author. command: shown by the server as
+    ``gitsync <command>``. in_place: overwriting keeps ids. lock_timeout: seconds to wait for another run.
+    new_tenant: the tenant may be one without workflows where others have some.
+    After `snapshot`, ``ids`` has each key's id, ``callers`` the keys that call a key, and ``raw_calls`` the
+    ids that a key calls and that belong to no key.
+    Raises ConfigError, DatabaseError or AccessDenied on entering.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a command knows of the database, each by name
+        self,
+        url: str,
+        *,
+        environment: str,
+        tenant: str | None,
+        actor: str | None,
+        command: str,
+        in_place: bool = False,
+        lock_timeout: float = 10.0,
+        new_tenant: bool = False,
+    ) -> None:
+        self.address: Final = mask_url(url)
+        self.environment: Final = environment
+        self.ids: Mapping[Key, str] = {}
+        self.callers: Mapping[Key, frozenset[Key]] = {}
+        self.raw_calls: Mapping[Key, frozenset[str]] = {}
+        self.on_progress: Callable[[int, int], None] | None = None
+        self._url = parse_url(url)
+        self._tenant = tenant
+        self._actor = _parse_actor(actor)
+        self._in_place = in_place
+        self._lock_timeout = lock_timeout
+        self._new_tenant = new_tenant
+        self._engine = make_engine(url, command=command, lock_timeout=lock_timeout)
+        self._found: Tables | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            with self._reading() as connection:
+                self._found = self._look(connection)
+        except BaseException:
+            self._engine.dispose()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._engine.dispose()
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether the database remembers deployments, which writing needs."""
+        return self._tables.found.has_ledger
+
+    def require_ledger(self) -> None:
+        """Raise DatabaseError (MISSING_LEDGER) before any work is done for a write that cannot be noted."""
+        ledger.check_ledger(self._tables.found)
+
+    def identity(self) -> str:
+        """What tells this database and tenant from every other; the same as long as the server lives.
+
+        A restored copy on another server has another identity, a copied SQLite file the same.
+        """
+        with self._reading() as connection:
+            own = self._server_identity(connection)
+        return hashlib.sha256(f"{own}/{self._tables.ledger_tenant}".encode()).hexdigest()[:16]
+
+    def snapshot(self) -> Snapshot:
+        """Key → digest of everything the tenant has, by one consistent read; documents are not kept.
+
+        Raises DuplicateKey, and ConfigError (UNKNOWN_TENANT) for a tenant without rows where others have some.
+        """
+        digests: dict[Key, Digest] = {}
+        callers: dict[Key, set[Key]] = {}
+        raw_calls: dict[Key, frozenset[str]] = {}
+        warnings = self._tenant_warnings()
+        with self._reading() as connection:
+            index = read_index(connection, self._tables, new_tenant=self._new_tenant)
+            number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
+            for held in iter_held(connection, self._tables, index.keys_by_id):
+                digests[held.key] = document_digest(held.document)
+                for called in called_keys(held.document):
+                    callers.setdefault(called, set()).add(held.key)
+                if held.unresolved:
+                    raw_calls[held.key] = frozenset(held.unresolved)
+                    ids = ", ".join(sorted(set(held.unresolved)))
+                    warnings.append(f"{held.key} calls {ids}, which no workflow with a key has as its id")
+                self._report(len(digests), len(index.ids))
+        self.ids = index.ids
+        self.callers = {called: frozenset(by) for called, by in callers.items()}
+        self.raw_calls = raw_calls
+        return Snapshot(str(number), digests, index.unkeyed, tuple(sorted(warnings)))
+
+    def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
+        """The documents of `keys` that are there, ordered by key, streamed in one consistent read."""
+        if not keys:
+            return
+        with self._reading() as connection:
+            index = read_index(connection, self._tables)
+            for held in iter_by_key(connection, self._tables, index.keys_by_id, keys):
+                yield held.key, held.document
+
+    def marks(self, keys: Collection[Key]) -> Mapping[Key, tuple[Mark, ...]]:
+        """All marks of `keys`, newest first."""
+        if not self.has_ledger or not keys:
+            return {}
+        with self._reading() as connection:
+            return ledger.marks(connection, self._tables, keys)
+
+    def recent_marks(self) -> Mapping[Key, tuple[Mark, ...]]:
+        """The marks of every key, newest first, down to its newest write."""
+        if not self.has_ledger:
+            return {}
+        with self._reading() as connection:
+            return ledger.recent_marks(connection, self._tables)
+
+    def newest_number(self) -> int:
+        """The number of the tenant's newest deployment, 0 where there is none."""
+        if not self.has_ledger:
+            return 0
+        with self._reading() as connection:
+            return ledger.newest_number(connection, self._tables)
+
+    def apply(
+        self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
+    ) -> Applied:
+        """Make all changes and note them, or none; see `Side.apply`.
+
+        Raises PlanStale, LockNotAcquired, AccessDenied, NotConverged, DatabaseError (MISSING_LEDGER).
+        """
+        if not changes:
+            return Applied(number=self.record(deployment))
+        with self._writing() as connection:
+            applier = Applier(
+                connection, self._tables, self.environment, self._actor, self._in_place, self._new_tenant
+            )
+            return applier.apply(changes, documents, deployment)
+
+    def record(self, deployment: Deployment) -> int | None:
+        """Note marks alone; the deployment's number, ``None`` where there was nothing to note."""
+        if not deployment.marks:
+            return None
+        with self._writing() as connection:
+            number = ledger.add_deployment(
+                connection, self._tables, deployment, environment=self.environment, actor=self._actor
+            )
+            ledger.add_marks(connection, self._tables, number, deployment.marks)
+            return number
+
+    @property
+    def _tables(self) -> Tables:
+        assert self._found is not None, "the database is used outside its `with`"
+        return self._found
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with translated(self.address), reading(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        ledger.check_ledger(self._tables.found)
+        with translated(self.address), writing(self._engine) as connection:
+            tenant = self._tables.ledger_tenant
+            lock(connection, tenant=tenant, timeout=self._lock_timeout, address=self.address)
+            yield connection
+
+    def _look(self, connection: Connection) -> Tables:
+        found: Found = look(connection)
+        check_tables(found)
+        return make_tables(found, check_tenant(found, self._tenant))
+
+    def _server_identity(self, connection: Connection) -> str:
+        if not self._tables.found.is_postgresql:
+            if self.has_ledger:
+                return str(connection.execute(text("SELECT id FROM gitsync_identity")).scalar_one())
+            return f"sqlite {self._url.database}"
+        may_look = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
+        own = text("SELECT oid::text || ' ' || datname FROM pg_database WHERE datname = current_database()")
+        name = str(connection.execute(own).scalar_one())
+        if connection.execute(may_look).scalar():
+            system = text("SELECT system_identifier::text FROM pg_control_system()")
+            return f"{connection.execute(system).scalar_one()} {name}"
+        return name
+
+    def _tenant_warnings(self) -> list[str]:
+        if self._tenant and self._tables.tenant is None:
+            return [f"this database has no tenants; the tenant {self._tenant} means nothing here"]
+        return []
+
+    def _report(self, done: int, total: int) -> None:
+        if self.on_progress is not None and (done % _PROGRESS_STEP == 0 or done == total):
+            self.on_progress(done, total)
+
+
+def _parse_actor(actor: str | None) -> str | None:
+    """The actor's uuid, ``None`` where none is named; raises ConfigError for anything else."""
+    if not actor:
+        return None
+    try:
+        return str(uuid.UUID(actor))
+    except ValueError:
+        raise ConfigError(
+            f"the actor {actor!r} is not a uuid",
+            code="INVALID_ACTOR",
+            cure="set `actor:` for the environment, or GITSYNC_ACTOR, to the `user_id` of a product user",
+        ) from None
