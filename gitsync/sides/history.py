@@ -140,7 +140,10 @@ class GitHistory:
 
     def stood(self, key: Key, digest: Digest) -> bool:
         oids = {change.new for change in self._log.get(self.path(key), ()) if change.new}
-        return digest in oids or digest in self._normal_of(oids).values()
+        if digest in oids:
+            return True
+        normal = self._normal_of(oids)  # also knows the blobs of other questions
+        return any(normal[oid] == digest for oid in oids)
 
     def commits_with(self, key: Key, digest: Digest) -> Sequence[str]:
         """Commits that put `digest` at the key's path, newest first."""
