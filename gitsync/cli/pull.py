@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
     from gitsync.sync.plan import Plan
     from gitsync.sync.reconcile import PullPlan
+    from gitsync.workflow.types import Document, Key
 
 
 @click.command(
@@ -80,6 +82,7 @@ class _Pull:
         self.workspace, self.settings = workspace, workspace.settings
         self.side = workspace.work_tree()
         self.database = workspace.database(command="pull")
+        self.warnings: list[str] = []
         self.options = PullOptions(force, prune, replace(workspace.config.limits, max_deletes=max_deletes))
         announce(workspace, self.settings, self.database.address)
 
@@ -108,9 +111,18 @@ class _Pull:
             recent = database.recent_marks() if database.has_ledger else {}
             marks |= pull_marks(plan, recent=recent, head=side.commit)
             written = [change.key for change in plan.changes if change.action is not Action.DELETE]
-            side.apply(plan.changes, database.load(written), deployment)
+            side.apply(plan.changes, self._judged(database.load(written)), deployment)
         record_quietly(database, deployment)
         return pulled
+
+    def _judged(self, documents: Iterator[tuple[Key, Document]]) -> Iterator[tuple[Key, Document]]:
+        """The documents as they come; a backup loses nothing, so what is invalid is pulled, and warned of."""
+        from gitsync.workflow.check import accept_document
+
+        for key, document in documents:
+            faults = accept_document(document, expected=key)
+            self.warnings += [f"{self.side.path(key)}: {fault.message} [{fault.rule}]" for fault in faults]
+            yield key, document
 
     def commit(self, plan: Plan, message: str | None) -> str | None:
         """Make one commit of what was written, with the trailer that says where it came from."""
@@ -140,7 +152,7 @@ class _Pull:
                 commit=commit or (None if self.side.commit == ZERO else self.side.commit),
                 committed=commit is not None,
                 uncommitted=entries_json(pulled.uncommitted),
-                warnings=list(snapshot.warnings),
+                warnings=[*snapshot.warnings, *self.warnings],
             )
             click.echo(render_json(value), nl=False)
             return
@@ -150,5 +162,5 @@ class _Pull:
         if commit:
             say(console, f"commit {commit[:10]}")
         print_unkeyed(console, snapshot)
-        for warning in snapshot.warnings:
+        for warning in (*snapshot.warnings, *self.warnings):
             self.settings.tell(f"warning: {warning}")
