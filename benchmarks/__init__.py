@@ -1,0 +1,1 @@
+"""The speed budget of ``docs/performance.md``, measured as ratios to floors: ``make bench``."""
