@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,25 +24,20 @@ from gitsync.cli.options import common_options, examples, settings_of
 @click.option(
     "--update",
     is_flag=True,
-    help="Leave equal workflows alone, create new ones; a differing one is a conflict.",
+    help="Also overwrite what nobody has edited in the database since gitsync wrote it.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the workflows that exist.")
 @click.option(
     "--in-place/--recreate", "in_place", default=None, help="Overwrite keeping the workflow's id, or not."
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@click.option(
+    "--max-overwrites", type=click.IntRange(min=0), metavar="N", help="Overwrite at most N workflows."
+)
 @click.option("--new-tenant", is_flag=True, help="The tenant is meant to have no workflows yet.")
 @common_options
 @click.pass_context
-def command(
-    context: click.Context,
-    file: str,
-    update: bool,
-    force: bool,
-    in_place: bool | None,
-    dry_run: bool,
-    new_tenant: bool,
-) -> int:
+def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) -> int:
     """Import a workflow bundle (format 1) into the database, in one transaction.
 
     Without a policy every key that exists already is a conflict, and nothing is written.
@@ -49,13 +46,13 @@ def command(
 
     from gitsync.cli.workspace import connect, read_settings
     from gitsync.errors import GitsyncError
-    from gitsync.sync.imports import apply_import, plan_import
+    from gitsync.sync.imports import ImportPolicy, apply_import, plan_import
     from gitsync.sync.side import Action
     from gitsync.workflow.bundle import read_bundle
     from gitsync.workflow.registry import read_registry
 
     settings = settings_of(context)
-    if update and force:
+    if values["update"] and values["force"]:
         raise click.UsageError("--update and --force are two policies; choose one")
     config, folder = read_settings(settings)
     environment = config.environment(settings.environment, settings.variables)
@@ -69,14 +66,16 @@ def command(
     registry = None
     if config.registry and (folder / config.registry).is_file():
         registry = read_registry((folder / config.registry).read_bytes(), file=config.registry)
-    place = environment.overwrite == "in-place" if in_place is None else in_place
+    place = environment.overwrite == "in-place" if values["in_place"] is None else values["in_place"]
     with connect(
-        environment, folder, settings, command="import", in_place=place, new_tenant=new_tenant
+        environment, folder, settings, command="import", in_place=place, new_tenant=values["new_tenant"]
     ) as database:
         settings.tell(f"{environment.name}: {database.address}")
         if not dry_run:
             database.require_ledger()
-        planned = plan_import(documents, database, registry=registry, file=file, update=update, force=force)
+        limits = replace(config.limits, max_overwrites=values["max_overwrites"])
+        policy = ImportPolicy(values["update"], values["force"], limits)
+        planned = plan_import(documents, database, registry=registry, file=file, policy=policy)
         for warning in warnings:
             settings.tell(f"warning: {warning}")
         overwrites = sum(change.action is Action.UPDATE for change in planned.changes)

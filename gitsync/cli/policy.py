@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gitsync.cli.workspace import Workspace
-from gitsync.sync.plan import Policy
-from gitsync.sync.reconcile import PushOptions
+if TYPE_CHECKING:
+    from gitsync.cli.workspace import Workspace
+    from gitsync.sync.reconcile import PushOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +52,9 @@ def policy_options(function: F) -> F:
 
 def push_options(workspace: Workspace, values: dict[str, Any]) -> PushOptions:
     """The options as the command line and the configuration have them."""
+    from gitsync.sync.plan import Policy
+    from gitsync.sync.reconcile import PushOptions
+
     if values["update"] and values["force"]:
         raise click.UsageError("--update and --force are two policies; choose one")
     policy = Policy.FORCE if values["force"] else Policy.UPDATE if values["update"] else Policy.CREATE_ONLY

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gitsync.errors import Conflict, InvalidInput
+from gitsync.sync.plan import Limits, Plan, check_limits
 from gitsync.sync.reconcile import LedgerSide
-from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind
+from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, MarkKind
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.check import check_dependencies
+from gitsync.workflow.document import iter_definitions
+from gitsync.workflow.references import to_references
 from gitsync.workflow.registry import Registry
-from gitsync.workflow.types import Document, Key
+from gitsync.workflow.types import Digest, Document, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,54 +26,95 @@ class PlannedImport:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class ImportPolicy:
+    """What an import may overwrite: nothing, what gitsync itself wrote last, or all."""
+
+    update: bool = False
+    force: bool = False
+    limits: Limits = Limits()
+
+
 def plan_import(
     documents: Sequence[tuple[Key, Document]],
     database: LedgerSide,
     *,
     registry: Registry | None,
     file: str,
-    update: bool,
-    force: bool,
+    policy: ImportPolicy,
 ) -> PlannedImport:
-    """What the import would do; raises InvalidInput (MISSING_DEPENDENCIES), then Conflict, with all of it."""
+    """What the import would do; raises InvalidInput (MISSING_DEPENDENCIES), then Conflict or Refused."""
     held = dict(documents)
     if registry is not None and (problems := check_dependencies(held, registry)):
         count = len(problems)
         raise InvalidInput(
-            f"{file}: {count} dependenc{'y is' if count == 1 else 'ies are'} not offered by the runtime; nothing was written",
+            f"{file}: {count} dependenc{'y is' if count == 1 else 'ies are'} not offered by the runtime; "
+            "nothing was written",
             code="MISSING_DEPENDENCIES",
             problems=problems,
             cure="add them to registry.yaml if the runtime has them, or take them out of the bundle",
         )
     number = database.newest_number() if database.has_ledger else 0
     there = database.snapshot().digests
+    _link(held, database.ids)
     wanted = {key: document_digest(document) for key, document in held.items()}
-    existing = sorted(key for key in wanted if key in there and not (update and there[key] == wanted[key]))
-    if existing and not force:
-        raise Conflict(
-            f"{len(existing)} of the bundle's workflows exist already: {', '.join(existing)}; nothing was written",
-            code="WORKFLOW_KEY_CONFLICT",
-            details={
-                "workflowKey": existing[0],
-                "conflicts": [
-                    {
-                        "key": key,
-                        "state": "exists",
-                        "repository": wanted[key],
-                        "database": there[key],
-                        "base": None,
-                    }
-                    for key in existing
-                ],
-            },
-            cure=f"`gitsync import --force {file}` overwrites them",
-        )
+    differing = [key for key in sorted(wanted) if there.get(key) != wanted[key]]
+    if not policy.force:
+        existing = [key for key in (differing if policy.update else sorted(wanted)) if key in there]
+        if policy.update:
+            marks = database.marks(existing) if database.has_ledger else {}
+            existing = [key for key in existing if not _is_as_written(there[key], marks.get(key, ()))]
+        if existing:
+            raise _conflict(existing, wanted, there, file=file, policy=policy)
     changes = tuple(
         Change(key, Action.UPDATE if key in there else Action.CREATE, there.get(key), wanted[key])
-        for key in sorted(wanted)
-        if there.get(key) != wanted[key]
+        for key in differing
     )
+    plan = Plan(changes, (), (), (), len(there), {})
+    check_limits(plan, policy.limits)
     return PlannedImport(changes, held, number)
+
+
+def _link(documents: Mapping[Key, Document], ids: Mapping[Key, str]) -> None:
+    """Call by key what the bundle calls by an id of this very database."""
+    keys_by_id = {workflow_id: key for key, workflow_id in ids.items()}
+    for key, document in documents.items():
+        for definition in iter_definitions(document):
+            to_references(definition, key=key, keys_by_id=keys_by_id)
+
+
+def _is_as_written(digest: Digest, marks: Sequence[Mark]) -> bool:
+    """Whether the database still holds what gitsync last wrote or saw, so that no edit is lost with it."""
+    return bool(marks) and marks[0].digest == digest
+
+
+def _conflict(
+    existing: Sequence[Key],
+    wanted: Mapping[Key, Digest],
+    there: Mapping[Key, Digest],
+    *,
+    file: str,
+    policy: ImportPolicy,
+) -> Conflict:
+    what = "were edited in the database" if policy.update else "exist already"
+    return Conflict(
+        f"{len(existing)} of the bundle's workflows {what}: {', '.join(existing)}; nothing was written",
+        code="WORKFLOW_KEY_CONFLICT",
+        details={
+            "workflowKey": existing[0],
+            "conflicts": [
+                {
+                    "key": key,
+                    "state": "exists",
+                    "repository": wanted[key],
+                    "database": there[key],
+                    "base": None,
+                }
+                for key in existing
+            ],
+        },
+        cure=f"`gitsync import --force {file}` overwrites them",
+    )
 
 
 def apply_import(planned: PlannedImport, database: LedgerSide, *, dry_run: bool) -> Applied:

@@ -70,6 +70,10 @@ class LedgerSide(Side, Protocol):
         """Whether it can remember deployments."""
 
     @property
+    def ids(self) -> Mapping[Key, str]:
+        """Key → its id in this database, as the snapshot saw it."""
+
+    @property
     def raw_calls(self) -> Mapping[Key, frozenset[str]]:
         """Key → database ids that it calls and that belong to no key."""
 

@@ -42,7 +42,7 @@ def draw(model: Any, *, histories: int, seed: int, most: int) -> list[dict[str, 
     found: dict[str, list[dict[str, Any]]] = {}
     seen: set[str] = set()
 
-    class Recorder(model.World):  # type: ignore[misc, name-defined]
+    class Recorder(model.World):  # type: ignore[misc]
         clone: Any = None
 
         def introduced(self, commits: Any, key: str) -> Any:
