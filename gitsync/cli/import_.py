@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
@@ -57,7 +56,7 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
     config, folder = read_settings(settings)
     environment = config.environment(settings.environment, settings.variables)
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        data = sys.stdin.buffer.read() if file == "-" else (settings.where / file).read_bytes()
     except OSError as error:
         raise GitsyncError(
             f"cannot read {file}: {error.strerror}", cure="give a bundle's path, or - for stdin"

@@ -141,6 +141,8 @@ def _report(error: Exception, settings: Settings) -> int:
     )
     if isinstance(error, InvalidInput):
         for problem in error.problems:
+            if str(problem) in error.message:
+                continue  # the only one: said already
             click.echo(f"  {problem}", err=True)
     for entry in error.details.get("conflicts", ()):
         note = f" ({entry['note']})" if entry.get("note") else ""
