@@ -282,8 +282,10 @@ class GitRepository:
                 cure='`git config user.name "Your Name"` and `git config user.email you@example.com`',
             ) from error
 
-    def commit(self, paths: Sequence[str], message: str) -> str | None:
+    def commit(self, paths: Sequence[str], message: str, *, stand_in: str = "") -> str | None:
         """Commit the work tree's state of `paths` alone, whatever else is staged; ``None`` if nothing changed.
+
+        stand_in: the name to commit under where git knows nobody.
 
         By plumbing: no hook runs and nothing is signed, so that a pull in a pipeline cannot hang or be changed.
         """
@@ -296,9 +298,11 @@ class GitRepository:
         if head is not None and tree == self._text(["rev-parse", f"{head}^{{tree}}"]).strip():
             return None
         parents = ["-p", head] if head else []
-        commit = self._text(
-            ["commit-tree", "--no-gpg-sign", tree, *parents, "-F", "-"], stdin=message.encode()
-        ).strip()
+        words = ["commit-tree", "--no-gpg-sign", tree, *parents, "-F", "-"]
+        names = {f"GIT_{role}_NAME": stand_in for role in ("AUTHOR", "COMMITTER")}
+        mails = {f"GIT_{role}_EMAIL": f"{stand_in}@localhost" for role in ("AUTHOR", "COMMITTER")}
+        who = names | mails if stand_in else {}
+        commit = self._bytes(words, stdin=message.encode(), env=who).decode().strip()
         subject = message.splitlines()[0]
         self._bytes(["update-ref", "-m", f"commit: {subject}", "HEAD", commit, head or ZERO])
         return commit

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
+    from gitsync.git import GitRepository
+
 CONFIGURATION: Final = """\
 # What gitsync keeps where. Every path is relative to this file.
 version: 1
@@ -83,22 +85,40 @@ def command(context: click.Context, example: bool) -> int:
             raise
         GitRepository.create(folder)
         git, is_new = GitRepository.open(folder), True
-    if example:
-        git.check_can_commit()
+    stand_in = _stand_in(git) if example else ""
     for name, data in files.items():
         _write(folder / name, data)
     (folder / "workflows").mkdir(exist_ok=True)
     settings.tell(f"{'made a git repository and' if is_new else 'made'} {FILE_NAME} in {folder}")
     if example:
         prefix = folder.resolve().relative_to(git.top.resolve())
-        git.commit([(prefix / name).as_posix() for name in sorted(files)], "Add the example workflows\n")
+        git.commit(
+            [(prefix / name).as_posix() for name in sorted(files)],
+            "Add the example workflows\n",
+            stand_in=stand_in,
+        )
         settings.tell(f"committed {sum(name.startswith('workflows/') for name in files)} sample workflows")
+        if stand_in:
+            settings.tell(f"as {stand_in}, since git knows no user.name and user.email here")
         settings.tell("next: gitsync db init && gitsync push && gitsync status")
     else:
         settings.tell(
             f"next: look at {FILE_NAME}, then `gitsync db init` or, with a database, `gitsync status`"
         )
     return 0
+
+
+def _stand_in(git: GitRepository) -> str:
+    """The name to commit the samples under where git knows nobody; raises GitError where it cannot commit."""
+    from gitsync.errors import GitError
+
+    try:
+        git.check_can_commit()
+    except GitError as error:
+        if error.code != "NO_IDENTITY":
+            raise
+        return "gitsync"
+    return ""
 
 
 def _write(path: Path, data: bytes) -> None:
