@@ -23,7 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import Boolean, TypeEngine
 
-from gitsync.database.connect import writing
+from gitsync.database.connect import mask_url, writing
+from gitsync.database.faults import translated
 from gitsync.database.lock import lock
 from gitsync.database.schema import (
     DEFINITIONS,
@@ -44,8 +45,8 @@ def init_database(engine: Engine, *, tenant: str | None) -> list[str]:
 
     The product's tables are made only where neither is there, with a tenant column if `tenant` is given.
     """
-    with writing(engine) as connection:
-        address = engine.url.render_as_string(hide_password=True)
+    address = mask_url(engine.url.render_as_string(hide_password=False))
+    with translated(address), writing(engine) as connection:
         lock(connection, tenant="gitsync db init", timeout=_LOCK_SECONDS, address=address)
         found = look(connection)
         made: list[str] = []

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, Text, bindparam, cast, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, Text, bindparam, cast, select, update
 
 from gitsync.database.batches import in_batches
 from gitsync.database.tables import Tables
 from gitsync.database.writing import dump
 from gitsync.workflow.parse import parse_stored
 from gitsync.workflow.steps import CALL, iter_steps
-
-_MOST_PATTERNS: Final = 20
-"""Up to so many ids are searched for themselves; beyond, every definition with a call is looked at."""
 
 
 def relink_callers(
@@ -46,7 +43,7 @@ def _relink(
     table = identity.table
     assert isinstance(table, Table)
     query = select(tables.as_text(identity), tables.as_text(table.c.workflow_id))
-    query = query.where(owned, _mentions(tables, column, new_ids)).order_by(identity)
+    query = query.where(owned, _may_call(tables, column)).order_by(identity)
     found = [row_id for row_id, workflow_id in connection.execute(query) if workflow_id not in apart_from]
     statement = (
         update(table)
@@ -67,10 +64,10 @@ def _relink(
             connection.execute(statement, changed)
 
 
-def _mentions(tables: Tables, column: Column[Any], new_ids: Mapping[str, str]) -> ColumnElement[bool]:
+def _may_call(tables: Tables, column: Column[Any]) -> ColumnElement[bool]:
+    """The condition that a definition has a call at all: one search, however many ids have changed."""
     text = cast(column, Text) if tables.found.is_postgresql else column
-    wanted = list(new_ids) if len(new_ids) <= _MOST_PATTERNS else [CALL]
-    return or_(*(text.contains(pattern, autoescape=True) for pattern in wanted))
+    return text.contains(CALL, autoescape=True)
 
 
 def _relinked(text: str, new_ids: Mapping[str, str]) -> str | None:

@@ -37,6 +37,7 @@ _POSTGRES_LOOK: Final = text("""
     SELECT 'column' AS what, looked.name, a.attname AS item, format_type(a.atttypid, NULL) AS fact
       FROM looked JOIN pg_attribute a ON a.attrelid = looked.oid
      WHERE a.attnum > 0 AND NOT a.attisdropped
+       AND (looked.name NOT LIKE 'gitsync%' OR has_table_privilege(looked.oid, 'SELECT'))
     UNION ALL
     SELECT 'unique', looked.name, i.indexrelid::text,
            (SELECT string_agg(a.attname, ',' ORDER BY a.attnum)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gitsync.workflow.references import to_ids
 from gitsync.workflow.types import Digest, Document, Json, Key
 
 _CALL: Final = b"control.callWorkflow"
+_TWO_SPELLINGS: Final = re.compile(rb"\.0[,\]}]|[0-9]e")
 _TENANT_COLUMNS: Final = ("tenant", "tenant_id")
 
 
@@ -177,8 +179,18 @@ class Writer:
 
 
 def version_digest(version: Mapping[str, Any]) -> Digest:
-    """What tells whether a version row says the same: its definition, ids as references, and payload schema."""
-    return digest_of(canonical_bytes([version["definition"], version["payloadSchemaJson"]]))
+    """What tells whether a version row says the same: its definition, ids as references, and payload schema.
+
+    Equal where the canonical forms are equal; made without them unless a number may have two spellings.
+    """
+    value = [version["definition"], version["payloadSchemaJson"]]
+    try:
+        data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        if _TWO_SPELLINGS.search(data):
+            data = orjson.dumps(orjson.loads(canonical_bytes(value)), option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        data = canonical_bytes(value)
+    return digest_of(data)
 
 
 def _status(document: Document) -> str:

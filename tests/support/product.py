@@ -7,11 +7,20 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
+
+from gitsync.database.connect import make_engine
+from gitsync.database.init import init_database
+from gitsync.sides.database import Database
+from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind
+from gitsync.workflow.canonical import document_digest
+from gitsync.workflow.document import make_document
+from gitsync.workflow.types import Digest, Document, Key
 
 TENANT = "3f0e8a52-7c1b-4d7e-9a55-6b1f2c8d9e01"
 OTHER_TENANT = "9d6c2b1a-0f4e-4c3d-8b7a-1e2f3a4b5c6d"
@@ -106,19 +115,19 @@ _TENANT_COLUMNS = {
         "run_tenant": ", tenant_id text",
     },
 }
-_TENANT_EVERYWHERE = {name: ", tenant {uuid}" for name in ("tenant", "version_tenant", "run_tenant")}
+_TENANT_EVERYWHERE = dict.fromkeys(("tenant", "version_tenant", "run_tenant"), ", tenant {uuid}")
 _INDEXES = {
     Generation.SEED: ['CREATE UNIQUE INDEX workflow_definitions_key_unique ON workflow_definitions ("key")'],
     Generation.TENANT_ID: [
-        "CREATE UNIQUE INDEX workflow_definitions_tenant_key_unique"
-        ' ON workflow_definitions (tenant_id, "key") WHERE "key" IS NOT NULL'
+        """CREATE UNIQUE INDEX workflow_definitions_tenant_key_unique
+           ON workflow_definitions (tenant_id, "key") WHERE "key" IS NOT NULL"""
     ],
     Generation.CURRENT: [
         "CREATE INDEX workflow_definitions_tenant_name ON workflow_definitions (tenant, name)"
     ],
     Generation.CURRENT_UNIQUE: [
-        "CREATE UNIQUE INDEX workflow_definitions_tenant_key_unique"
-        ' ON workflow_definitions (tenant, "key") WHERE "key" IS NOT NULL'
+        """CREATE UNIQUE INDEX workflow_definitions_tenant_key_unique
+           ON workflow_definitions (tenant, "key") WHERE "key" IS NOT NULL"""
     ],
 }
 _POSTGRES = {
@@ -182,7 +191,7 @@ class Editor:
     ) -> str:
         """The id of a new workflow; `columns` are the row's own, JSON ones as text."""
         workflow_id = columns.pop("workflow_id", None) or str(uuid.uuid4())
-        draft = {
+        draft: dict[str, Any] = {
             "id": workflow_id,
             "version": 1,
             "name": name,
@@ -298,3 +307,113 @@ def call_step(workflow_id: str, *, step_id: str = "call", version: int = 1) -> d
 def steps(*items: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
     """The part of a definition that holds steps."""
     return {"steps": list(items)}
+
+
+COMMIT = "c" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One database with the product's tables, and the ledger."""
+
+    url: str
+    generation: Generation
+    editor: Editor
+
+    def open(self, *, in_place: bool = False, **options: Any) -> Database:
+        """The database's side, to be entered."""
+        facts = {"environment": "test", "tenant": self.generation.tenant, "actor": None, "command": "push"}
+        return Database(self.url, **(facts | {"in_place": in_place} | options))
+
+    def digests(self) -> dict[Key, Digest]:
+        """What the database holds."""
+        with self.open(new_tenant=True) as database:
+            return dict(database.snapshot().digests)
+
+    def push(
+        self, *documents: Document, delete: Sequence[str] = (), in_place: bool = False, **options: Any
+    ) -> Applied:
+        """Apply what makes the database hold `documents`, and no more the workflows of `delete`."""
+        held = self.digests()
+        with self.open(in_place=in_place, new_tenant=True, **options) as database:
+            return database.apply(
+                changes_to(held, *documents, delete=delete),
+                [(document["key"], document) for document in by_key(documents)],
+                Deployment(MarkKind.PUSH, COMMIT),
+            )
+
+    def everything(self) -> dict[str, list[dict[str, Any]]]:
+        """All rows of all tables, to compare the database with itself."""
+        tables = (
+            "workflow_definitions",
+            "workflow_definition_versions",
+            "workflow_runs",
+            "gitsync_deployments",
+            "gitsync_deployment_items",
+        )
+        return {table: self.editor.rows(table) for table in tables}
+
+
+def make_instance(url: str, generation: Generation, *, has_ledger: bool = True) -> Instance:
+    """An instance of `generation` in an empty database."""
+    make_product_tables(url, generation)
+    if has_ledger:
+        engine = make_engine(url, command="db init", lock_timeout=5, create=True)
+        init_database(engine, tenant=generation.tenant)
+        engine.dispose()
+    return Instance(url, generation, Editor(url, generation=generation))
+
+
+def by_key(documents: Sequence[Document]) -> list[Document]:
+    """`documents` in the order in which a side wants them."""
+    return sorted(documents, key=lambda document: str(document["key"]))
+
+
+def changes_to(
+    held: Mapping[Key, Digest], *documents: Document, delete: Sequence[str] = ()
+) -> tuple[Change, ...]:
+    """The changes that lead from `held` to `documents`."""
+    changes = [Change(Key(key), Action.DELETE, held[Key(key)], None) for key in delete]
+    for document in documents:
+        before = held.get(document["key"])
+        action = Action.CREATE if before is None else Action.UPDATE
+        changes.append(Change(document["key"], action, before, document_digest(document)))
+    return tuple(sorted(changes))
+
+
+def make_workflow(
+    key: str,
+    *,
+    draft: Mapping[str, Any] | None = None,
+    versions: Mapping[int, Mapping[str, Any]] | None = None,
+    **metadata: Any,
+) -> Document:
+    """A document in normal form; `draft` and `versions` add to a minimal definition."""
+    settings: dict[str, Any] = {
+        "name": key.title(),
+        "description": None,
+        "payloadSchemaRef": "payload.Empty.v1",
+        "payloadSchemaMode": "pinned",
+        "pinnedPayloadSchemaRef": None,
+        "trigger": None,
+        "isSystem": False,
+        "isVisible": True,
+        "isPaused": False,
+        "concurrencyLimit": None,
+        "autoPauseOnFailure": False,
+        "failureRateThreshold": None,
+        "failureRateMinRuns": None,
+        "retentionPolicyOverride": None,
+    }
+
+    def definition(number: int, more: Mapping[str, Any] | None) -> dict[str, Any]:
+        least = {"version": number, "name": key, "payloadSchemaRef": "payload.Empty.v1", "steps": []}
+        return json.loads(json.dumps(least | dict(more or {})))  # type: ignore[no-any-return]
+
+    return make_document(
+        key=Key(key),
+        metadata=settings | metadata,
+        draft_definition=definition(1, draft),
+        draft_version=1,
+        versions=[(number, definition(number, more), None) for number, more in (versions or {}).items()],
+    )
