@@ -3,6 +3,7 @@
 # Every exit code is checked: the first that isn't the expected one ends the demo with an error.
 set -eu
 
+docs=$(CDPATH="" cd "$(dirname "$0")" && pwd)
 demo=$(mktemp -d "${TMPDIR:-/tmp}/gitsync-demo.XXXXXX")
 trap 'rm -rf "$demo"' EXIT
 trap 'exit 129' HUP
@@ -21,6 +22,11 @@ title() {
     printf '\n== %s\n' "$*"
 }
 
+fail() {
+    printf '\ndemo failed: %s\n' "$*" >&2
+    exit 1
+}
+
 # run EXPECTED COMMAND...: print the command, run it, and check its exit code.
 run() {
     expected=$1
@@ -28,16 +34,15 @@ run() {
     line=
     for word in "$@"; do
         case $word in
-        *[!A-Za-z0-9._/:=@-]*) line="$line '$word'" ;;
+        *[!A-Za-z0-9._/:=@%-]*) line="$line \"$word\"" ;;
         *) line="$line $word" ;;
         esac
     done
     printf '\n$%s\n' "$line"
     code=0
-    "$@" 2>&1 || code=$?
+    "$@" </dev/null 2>&1 || code=$?
     if [ "$code" -ne "$expected" ]; then
-        printf '\ndemo failed: expected exit %s, got %s from:%s\n' "$expected" "$code" "$line" >&2
-        exit 1
+        fail "expected exit $expected, got $code from:$line"
     fi
     if [ "$code" -ne 0 ]; then
         printf '(exit %s, as it should be)\n' "$code"
@@ -49,8 +54,7 @@ expect() {
     wanted=$1
     shift
     if ! "$@" 2>&1 | grep -qF -- "$wanted"; then
-        printf '\ndemo failed: %s does not say "%s"\n' "$*" "$wanted" >&2
-        exit 1
+        fail "$* does not say '$wanted'"
     fi
 }
 
@@ -91,20 +95,69 @@ file.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encod
 PYTHON
 }
 
-title "A repository of sample workflows, and an embedded database"
+# workflow_id KEY: the id that the database has for it.
+workflow_id() {
+    python - "$1" <<'PYTHON'
+import sqlite3
+import sys
+
+database = sqlite3.connect("gitsync.db")
+print(*database.execute("SELECT workflow_id FROM workflow_definitions WHERE key = ?", sys.argv[1:]).fetchone())
+database.close()
+PYTHON
+}
+
+title "Sample workflows in git, and an embedded database"
 run 0 gitsync init --example
 run 0 gitsync db init
 run 0 gitsync push
 run 0 gitsync status
 
 title "Somebody edits a workflow in the product"
-edit_in_product tickets.greet-client "Greet the client kindly"
+edit_in_product reports.daily-digest "Daily digest for everybody"
 run 0 gitsync status
-expect database-ahead gitsync status
 run 0 gitsync diff --words
-run 2 gitsync status --exit-code
 run 0 gitsync pull --commit -m "Take over the new name"
-run 0 git log --oneline --stat
-expect "0 apart" gitsync status
+run 0 git log --format=%B --max-count=1 --stat
+expect "8 in step" gitsync status
 
 title "Somebody edits a workflow in git"
+edit_in_git ticket-triage "Sorts new tickets, and asks a person about the rest."
+run 0 git commit --quiet --all --message "Describe the triage"
+run 0 gitsync plan --update --in-place
+run 3 gitsync push
+kept=$(workflow_id ticket-triage)
+run 0 gitsync push --update --in-place
+[ "$(workflow_id ticket-triage)" = "$kept" ] || fail "--in-place changed the workflow's id"
+expect "8 in step" gitsync status
+
+title "Both sides edit the same workflow"
+edit_in_product onboarding.send-welcome "Send a warm welcome"
+edit_in_git onboarding.send-welcome "Called by the onboarding of clients."
+run 0 git commit --quiet --all --message "Say who calls it"
+run 3 gitsync push --update
+run 0 gitsync diff onboarding.send-welcome
+run 3 gitsync pull
+run 0 gitsync pull --force onboarding.send-welcome --commit -m "The product's version wins"
+expect "8 in step" gitsync status
+
+title "Overwriting without --in-place gives a new id"
+edit_in_git ticket-triage "Sorts new tickets."
+run 0 git commit --quiet --all --message "Say it shorter"
+run 6 gitsync push --update
+run 0 gitsync push --update --yes
+[ "$(workflow_id ticket-triage)" != "$kept" ] || fail "the workflow was not created again"
+expect "8 in step" gitsync status
+
+title "A workflow arrives from another instance"
+cp "$docs/bundle.json" ..
+run 0 gitsync import ../bundle.json
+run 3 gitsync import ../bundle.json
+run 0 gitsync pull --commit -m "Take over the weekly digest"
+
+title "And at the end"
+run 0 gitsync status --exit-code
+expect "9 in step" gitsync status
+run 0 git log --oneline
+[ -z "$(git status --porcelain)" ] || fail "files were left uncommitted"
+printf '\nDatabase and git hold the same 9 workflows: everything in step\n'
