@@ -103,11 +103,8 @@ def run(arguments: list[str]) -> int:
     """The exit code of one command line; results on stdout, all else on stderr."""
     settings = Settings()
     try:
-        with group.make_context("gitsync", list(arguments), obj=settings) as context:
-            result = group.invoke(context)
+        result = group.main(list(arguments), prog_name="gitsync", obj=settings, standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
     except click.UsageError as error:
         error.show()
         return 64
