@@ -412,7 +412,7 @@ def _opening_error(folder: Path, error: CommandError) -> GitError:
         return GitError(
             f"{folder} is not in a git repository",
             code="NOT_A_REPOSITORY",
-            cure="`gitsync init` makes one, or go to yours with `-C DIR`",
+            cure="`git init` makes one here, or go to yours with `-C DIR`",
         )
     if "dubious ownership" in reason:
         return GitError(
