@@ -98,7 +98,7 @@ class Ran:
     @property
     def json(self) -> dict[str, Any]:
         """The result, of ``-o json``."""
-        value: dict[str, Any] = json.loads(self.out)
+        value: dict[str, Any] = json.JSONDecoder().raw_decode(self.out)[0]
         return value
 
     @property

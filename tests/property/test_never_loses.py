@@ -1,0 +1,539 @@
+"""No edit is ever lost: random histories over a real git repository and a real database.
+
+People edit both sides, branch, merge and squash, and run gitsync in every way that it has. Beside it a
+record of the truth is kept (who made which content, and which commits and databases have seen it), by which each
+write of gitsync's is judged. It knows nothing of marks, bases or trailers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from sqlalchemy.engine import make_url
+
+from gitsync.workflow.canonical import digest_of
+from gitsync.workflow.types import Digest
+from tests.support.git import TestRepository, make_repository
+from tests.support.loop import TENANT, Editor, Loop, Ran, make_config, make_file
+from tests.support.postgres import fresh_database
+
+KEYS = ("a", "b")
+GUARD = "z"
+"""A workflow that nobody touches, so that neither side is ever empty."""
+TEXTS = ("1", "2", "3")
+BRANCHES = ("main", "side")
+VARIABLE = "LOOP_DATABASE"
+TENANT_VARIABLE = "LOOP_TENANT"
+
+keys = st.sampled_from(KEYS)
+texts = st.sampled_from(TEXTS)
+selections = st.sampled_from(((), (), *((key,) for key in KEYS)))
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one key holds, and the act that made it so; an act is a number, 0 before all of them."""
+
+    text: str | None = None
+    act: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit with what each key holds in it."""
+
+    parents: tuple[str, ...]
+    contents: dict[str, Content]
+
+
+@dataclass(slots=True)
+class Row:
+    """What is true of one key in the database.
+
+    writer: ``editor``, the commit that was pushed, or ``None`` for nobody yet.
+    seen: commits in step with the present content. deployed: commits ever in step with it.
+    known: acts that the database has held. last: the text when last in step, or pulled.
+    is_marked: a run of gitsync's has met the key.
+    """
+
+    content: Content = field(default_factory=Content)
+    writer: str | None = None
+    seen: set[str] = field(default_factory=set)
+    deployed: set[str] = field(default_factory=set)
+    known: set[int] = field(default_factory=lambda: {0})
+    last: tuple[str | None] | None = None
+    is_marked: bool = False
+
+
+class Truth:
+    """All commits and rows with the acts that made them."""
+
+    def __init__(self) -> None:
+        self.commits: dict[str, Commit] = {}
+        self.rows = {key: Row() for key in KEYS}
+        self.acts = 0
+        self._behind: dict[str, frozenset[str]] = {}
+
+    def act(self) -> int:
+        """The number of a new act."""
+        self.acts += 1
+        return self.acts
+
+    def behind(self, commit: str) -> frozenset[str]:
+        """The ancestors of a commit, itself included."""
+        if commit not in self._behind:
+            parents = self.commits[commit].parents
+            self._behind[commit] = frozenset({commit}).union(*map(self.behind, parents))
+        return self._behind[commit]
+
+    def at(self, commit: str, key: str) -> Content:
+        """What `key` holds in a commit."""
+        return self.commits[commit].contents[key]
+
+    def introduced(self, commits: frozenset[str], key: str) -> set[str | None]:
+        """The texts with which commits differ from each of their parents."""
+        found = set()
+        for commit in commits:
+            before = {self.at(parent, key).text for parent in self.commits[commit].parents}
+            if self.at(commit, key).text not in before:
+                found.add(self.at(commit, key).text)
+        return found
+
+    def base_texts(self, one: str, other: str, key: str) -> set[str | None]:
+        """What the best common ancestors of two commits hold."""
+        common = self.behind(one) & self.behind(other)
+        best = {c for c in common if not any(c != d and c in self.behind(d) for d in common)}
+        return {self.at(commit, key).text for commit in best}
+
+    def has_seen_row(self, commit: str, key: str) -> bool:
+        """Whether the branch behind `commit` has seen the database's present content."""
+        row, behind = self.rows[key], self.behind(commit)
+        if row.content.act == 0 or any(self.at(c, key).act == row.content.act for c in behind):
+            return True
+        if any(q in behind or self.base_texts(q, commit, key) == {row.content.text} for q in row.seen):
+            return True
+        past: frozenset[str] = frozenset().union(*map(self.behind, row.deployed))
+        return row.content.text in self.introduced(behind - past, key)
+
+    def has_seen_act(self, act: int, key: str) -> bool:
+        """Whether the database has held what `act` made, or been in step with a commit behind which it is."""
+        row = self.rows[key]
+        return act in row.known or any(
+            self.at(c, key).act == act for q in row.deployed for c in self.behind(q)
+        )
+
+    def observe(self, commit: str, key: str) -> None:
+        """The database and `commit` were seen in step."""
+        row = self.rows[key]
+        row.known.add(self.at(commit, key).act)
+        row.seen.add(commit)
+        row.deployed.add(commit)
+        row.last = (row.content.text,)
+
+    # ---------------------------------------------------------------- judging
+
+    def check_push(self, commit: str, key: str) -> None:
+        """Fail where a push of `commit` may not have written over what the database holds."""
+        row, behind = self.rows[key], self.behind(commit)
+        held = row.content.text
+        place = f"a push of {commit[:8]} wrote over {key}={held}"
+        if held is not None:
+            kept = any(self.at(c, key).text == held for c in self.commits)
+            assert kept, f"{place}, which is nowhere else"
+        if row.writer is None or not row.is_marked:
+            return
+        if row.writer == "editor":
+            never_met = held is None and not any(self.at(q, key).text for q in row.deployed)
+            moved_back = row.last == (held,)
+            assert never_met or moved_back or self.has_seen_row(commit, key), (
+                f"{place}, made in the editor, which nothing behind it has seen"
+            )
+        elif row.writer not in behind:
+            assert commit not in self.behind(row.writer), (
+                f"{place}, pushed from {row.writer[:8]}, a newer one"
+            )
+            taken_in = held in self.introduced(behind - self.behind(row.writer), key)
+            assert taken_in or self.base_texts(row.writer, commit, key) == {held}, (
+                f"{place}, pushed from {row.writer[:8]} on another branch"
+            )
+
+    def check_pull(self, head: str, key: str, file: Content) -> None:
+        """Fail where a pull may not have written over what the file held."""
+        row, behind = self.rows[key], self.behind(head)
+        if file.text is None and not any(self.at(c, key).text for c in behind):
+            return
+        met = {c for c in behind if c in row.deployed or self.at(c, key).act in row.known - {0}}
+        tops = {c for c in met if not any(c != d and c in self.behind(d) for d in met)}
+        net_unmoved = any(self.at(c, key).text == file.text for c in tops)
+        merged = any(self.base_texts(q, head, key) == {file.text} for q in row.deployed)
+        assert net_unmoved or merged or row.last == (file.text,) or self.has_seen_act(file.act, key), (
+            f"a pull at {head[:8]} wrote over {key}={file.text}, which the database has never held"
+        )
+
+
+class World:
+    """A repository and a database of one example, and the truth about them."""
+
+    def __init__(self, folder: Path, url: str, template: Path) -> None:
+        shutil.copytree(template / "repository", folder / "repository")
+        shutil.copytree(template / ".home-of-repository", folder / ".home-of-repository")
+        repository = TestRepository(folder / "repository", folder / ".home-of-repository")
+        self.tenant = TENANT if url.startswith("postgresql") else None
+        self.loop = Loop(repository, Editor(url, tenant=self.tenant))
+        self.url, self.truth = url, Truth()
+        self.overlay: dict[str, Content] = {}
+        self.note_head()
+
+    @property
+    def repository(self) -> TestRepository:
+        """The one clone."""
+        return self.loop.repository
+
+    @property
+    def head(self) -> str:
+        """The commit that is checked out."""
+        return self.repository.head
+
+    def gitsync(self, *arguments: str) -> Ran:
+        """Run one command line; it may succeed, or stop at a conflict, and nothing else."""
+        ran = self.loop.gitsync(
+            *arguments, variables={VARIABLE: self.url, TENANT_VARIABLE: self.tenant or ""}
+        )
+        assert ran.code in {0, 3}, f"gitsync {' '.join(arguments)}: exit {ran.code}\n{ran.out}{ran.err}"
+        return ran
+
+    def note_head(self) -> None:
+        """Take the commit at HEAD into the truth: contents that a parent has keep the act that made them."""
+        head, *parents = self.repository.git("log", "-1", "--format=%H %P").split()
+        if head in self.truth.commits:
+            return
+        held = self._texts_at(head)
+        contents = {}
+        for key in KEYS:
+            inherited = [self.truth.at(parent, key) for parent in parents]
+            given = [self.overlay[key]] if key in self.overlay else []
+            same = [content for content in (*given, *inherited) if content.text == held[key]]
+            first = Content(None) if held[key] is None and not parents else None
+            contents[key] = same[0] if same else first or Content(held[key], self.truth.act())
+        self.truth.commits[head] = Commit(tuple(parents), contents)
+
+    def _texts_at(self, commit: str) -> dict[str, str | None]:
+        found: dict[str, str | None] = dict.fromkeys(KEYS)
+        for line in self.repository.git("ls-tree", commit, "workflows/").splitlines():
+            facts, path = line.split("\t")
+            key = Path(path).name.removesuffix(".json")
+            if key in KEYS:
+                known = {digest_of(make_file(key, text)): text for text in TEXTS}
+                found[key] = known[Digest(facts.split(" ")[2])]
+        return found
+
+    def database(self) -> dict[str, str | None]:
+        """What the database holds, by key."""
+        held = self.loop.editor.texts()
+        assert held[GUARD] == "guard"
+        return {key: held.get(key) for key in KEYS}
+
+    def file(self, key: str) -> Content:
+        """What the work tree holds."""
+        return self.overlay.get(key) or self.truth.at(self.head, key)
+
+
+class NeverLoses(RuleBasedStateMachine):
+    """People and gitsync at work; `make_world` is set by the test that runs the machine."""
+
+    make_world: ClassVar[Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = contextlib.ExitStack()
+        self.world: World = self.stack.enter_context(type(self).make_world())
+        self.repository, self.truth = self.world.repository, self.world.truth
+
+    def teardown(self) -> None:
+        self.stack.close()
+
+    # ---------------------------------------------------------------- people
+
+    @rule(key=keys, text=texts | st.none())
+    def commit_an_edit(self, key: str, text: str | None) -> None:
+        self.discard()
+        self._write(key, text)
+        self._commit("Edit")
+
+    @rule(key=keys, text=texts | st.none())
+    def leave_an_edit_uncommitted(self, key: str, text: str | None) -> None:
+        self._write(key, text)
+        if self.truth.at(self.world.head, key).text == text:
+            self.world.overlay.pop(key, None)
+        else:
+            self.world.overlay[key] = Content(text, self.truth.act())
+
+    @precondition(lambda self: self.world.overlay)
+    @rule()
+    def commit_what_is_there(self) -> None:
+        self._commit("Commit what is there")
+
+    @precondition(lambda self: self.world.overlay)
+    @rule()
+    def discard(self) -> None:
+        self.repository.git("reset", "--quiet", "--hard")
+        self.repository.git("clean", "--quiet", "--force", "-d")
+        self.world.overlay.clear()
+
+    @rule(key=keys, text=texts)
+    def save_in_the_editor(self, key: str, text: str) -> None:
+        self._edit_row(key, text)
+
+    @rule(key=keys)
+    def delete_in_the_editor(self, key: str) -> None:
+        self._edit_row(key, None)
+
+    @rule(branch=st.sampled_from(BRANCHES), back=st.integers(0, 3), is_new=st.booleans())
+    def switch(self, branch: str, back: int, is_new: bool) -> None:
+        self.discard()
+        known = self.repository.git("branch", "--format=%(refname:short)").split()
+        if branch not in known:
+            start = self._commits_of_head()[-1 - back :][0]
+            self.repository.git("switch", "--quiet", "--create", branch, start)
+        else:
+            self.repository.git("switch", "--quiet", branch)
+
+    @precondition(lambda self: len(self.truth.commits) > 2)
+    @rule(how=st.sampled_from(("-Xours", "-Xtheirs", "--squash", "cherry-pick")))
+    def merge(self, how: str) -> None:
+        self.discard()
+        here = self.repository.git("branch", "--show-current")
+        there = next(branch for branch in BRANCHES if branch != here)
+        if there not in self.repository.git("branch", "--format=%(refname:short)").split():
+            return
+        try:
+            if how == "cherry-pick":
+                self.repository.git("cherry-pick", "-Xtheirs", "--no-commit", there)
+                self._commit("Pick")
+            elif how == "--squash":
+                self.repository.git("merge", "--quiet", "-Xtheirs", "--squash", there)
+                self._commit("Squash")
+            else:
+                self.repository.merge(there, "--no-ff", how)
+        except AssertionError:
+            self.repository.git(
+                "reset", "--quiet", "--hard"
+            )  # deleted here and changed there: nobody decides
+        self.world.note_head()
+
+    # ---------------------------------------------------------------- gitsync
+
+    @rule(
+        policy=st.sampled_from(((), ("--update",), ("--update",), ("--force",))),
+        prune=st.booleans(),
+        back=st.integers(0, 6),
+        is_old=st.booleans(),
+        select=selections,
+        is_planned=st.booleans(),
+    )
+    def push(  # each of a push's options
+        self,
+        policy: Sequence[str],
+        prune: bool,
+        back: int,
+        is_old: bool,
+        select: Sequence[str],
+        is_planned: bool,
+    ) -> None:
+        commit = list(self.truth.commits)[-1 - back :][0] if is_old else self.world.head
+        select = self._known(select, commit)
+        options = [*policy, *(["--prune"] if prune else []), "--ref", commit, *select]
+        planned = self.world.gitsync("plan", "-o", "json", *options) if is_planned else None
+
+        ran = self._push(commit, options, select=select, is_forced="--force" in policy)
+
+        if planned is not None and ran.code == 0:
+            assert planned.json["changes"] == ran.json["changes"]
+            assert planned.json["wouldFail"] is None
+        elif planned is not None:
+            assert planned.json["wouldFail"]["code"] == ran.json["code"]
+        if "--force" in policy:
+            assert ran.code == 0
+
+    @rule(
+        commit=st.booleans(),
+        prune=st.booleans(),
+        force=st.sampled_from((False, False, True)),
+        select=selections,
+    )
+    def pull(self, commit: bool, prune: bool, force: bool, select: Sequence[str]) -> None:
+        options = [name for name, on in (("--commit", commit), ("--prune", prune), ("--force", force)) if on]
+
+        self._pull([*options, *self._known(select, self.world.head)], is_forced=force)
+
+    @rule()
+    def settle(self) -> None:
+        """Both ways with everything: whatever is in no conflict is in step, and stays so."""
+        self.discard()
+        for is_second in (False, True):
+            pulled = self._pull(["--commit", "--prune"], is_forced=False)
+            pushed = self._push(self.world.head, ["--update", "--prune", "--skip-conflicts"])
+            rows = self.world.gitsync("status", "-o", "json").json["workflows"]
+
+            assert {row["state"] for row in rows} <= {"in-sync", "diverged"}
+            if is_second:
+                assert (pulled.changes, pushed.changes) == ({}, {})
+
+    # ---------------------------------------------------------------- how
+
+    def _push(
+        self, commit: str, options: Sequence[str], *, select: Sequence[str] = (), is_forced: bool = False
+    ) -> Ran:
+        before = self.world.database()
+        ran = self.world.gitsync("push", "-o", "json", *options)
+        after = self.world.database()
+
+        moved = {key for key in KEYS if before[key] != after[key]}
+        if ran.code and "--skip-conflicts" not in options:
+            assert not moved
+            return ran
+        assert moved == ran.changes.keys()
+        is_create_only = not {"--update", "--force", "--prune"} & set(options)
+        for key in KEYS:
+            row = self.truth.rows[key]
+            if key in moved:
+                assert not (is_create_only and before[key] is not None)
+                if not is_forced:
+                    self.truth.check_push(commit, key)
+                content = self.truth.at(commit, key)
+                assert content.text == after[key]
+                row.content, row.writer, row.seen = content, commit, set()
+                row.is_marked = True
+            if (not select or key in select) and after[key] == self.truth.at(commit, key).text:
+                if after[key] is not None or row.is_marked:
+                    row.writer, row.is_marked = commit, True
+                self.truth.observe(commit, key)
+        return ran
+
+    def _pull(self, options: Sequence[str], *, is_forced: bool) -> Ran:
+        head, held = self.world.head, self.world.database()
+        before = {key: self.world.file(key) for key in KEYS}
+        dirty = set(self.world.overlay)
+        ran = self.world.gitsync("pull", "-o", "json", *options)
+
+        assert self.world.database() == held
+        for key in KEYS:
+            now, row = self.world.loop.text(key), self.truth.rows[key]
+            if key in ran.changes:
+                assert now == held[key]
+                if not is_forced:
+                    assert key not in dirty
+                    self.truth.check_pull(head, key, before[key])
+                self.world.overlay[key] = row.content
+                row.known.add(row.content.act)
+                row.last, row.is_marked = (now,), True
+            else:
+                assert now == before[key].text
+        committed = {key for key in KEYS if self.truth.at(head, key).text == self.world.loop.text(key)}
+        for key in committed:
+            self.world.overlay.pop(key, None)
+            if self.truth.at(head, key).text == held[key]:
+                self.truth.observe(head, key)
+        self.world.note_head()
+        if self.world.head != head:
+            for key in ran.changes:
+                self.world.overlay.pop(key, None)
+                self.truth.observe(self.world.head, key)
+        return ran
+
+    def _known(self, select: Sequence[str], commit: str) -> list[str]:
+        """Those of `select` that a side holds: gitsync refuses a name that it has never heard."""
+        held = self.world.database()
+        return [
+            key for key in select if held[key] or self.truth.at(commit, key).text or self.world.loop.text(key)
+        ]
+
+    def _write(self, key: str, text: str | None) -> None:
+        path = self.world.loop.path(key)
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            self.world.loop.write_file(key, text)
+
+    def _commit(self, message: str) -> None:
+        if self.repository.git("status", "--porcelain"):
+            self.repository.commit(message)
+        self.world.note_head()
+        self.world.overlay.clear()
+
+    def _edit_row(self, key: str, text: str | None) -> None:
+        row = self.truth.rows[key]
+        if row.content.text == text:
+            return
+        if text is None:
+            self.world.loop.editor.delete(key)
+        else:
+            self.world.loop.editor.save(key, text)
+        row.content, row.writer, row.seen = Content(text, self.truth.act()), "editor", set()
+
+    def _commits_of_head(self) -> list[str]:
+        return list(reversed(self.repository.git("rev-list", "HEAD").split()))
+
+
+def make_template(folder: Path) -> Path:
+    """A repository whose one commit has a configuration and the guard, to be copied for each example."""
+    repository = make_repository(folder / "repository")
+    repository.write("gitsync.yaml", make_config(f"${{{VARIABLE}}}", tenant=f"${{{TENANT_VARIABLE}}}"))
+    repository.write("workflows/z.json", make_file(GUARD, "guard"))
+    repository.commit("Begin")
+    return folder
+
+
+def prepare_database(folder: Path, url: str, tenant: str | None) -> None:
+    """Make the tables, and the guard in them."""
+    repository = TestRepository(folder / "repository", folder / ".home-of-repository")
+    loop = Loop(repository, Editor(url, tenant=tenant))
+    for command in (["db", "init"], ["push"]):
+        ran = loop.gitsync(*command, variables={VARIABLE: url, TENANT_VARIABLE: tenant or ""})
+        assert ran.code == 0, ran.err
+
+
+def test_no_edit_is_lost_between_git_and_sqlite(tmp_path: Path) -> None:
+    template = make_template(tmp_path)
+    prepare_database(template, f"sqlite:///{template / 'product.db'}", None)
+
+    @contextlib.contextmanager
+    def make_world() -> Iterator[World]:
+        with tempfile.TemporaryDirectory() as name:
+            shutil.copy(template / "product.db", Path(name) / "product.db")
+            yield World(Path(name), f"sqlite:///{name}/product.db", template)
+
+    run(make_world, share=0.25)
+
+
+def test_no_edit_is_lost_between_git_and_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    template = make_template(tmp_path)
+    with fresh_database(postgres_url) as prepared:
+        prepare_database(template, prepared, TENANT)
+        database = make_url(prepared).database or ""
+
+        @contextlib.contextmanager
+        def make_world() -> Iterator[World]:
+            with (
+                tempfile.TemporaryDirectory() as name,
+                fresh_database(postgres_url, template=database) as url,
+            ):
+                yield World(Path(name), url, template)
+
+        run(make_world, share=0.05)
+
+
+def run(make_world: Any, *, share: float) -> None:
+    """Run the machine for a share of the profile's examples."""
+    machine = type("Machine", (NeverLoses,), {"make_world": staticmethod(make_world)})
+    examples = max(1, round(settings().max_examples * share))
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples))
