@@ -13,8 +13,9 @@ from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.git import ZERO, GitRepository
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
-from gitsync.workflow.check import check_dependencies, read_stored_document, read_workflow
+from gitsync.workflow.check import check_dependencies, read_stored_document, read_with_digest
 from gitsync.workflow.document import is_key
+from gitsync.workflow.parse import parse_again
 from gitsync.workflow.references import called_keys, raw_calls
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Digest, Document, Key
@@ -45,6 +46,7 @@ class CommitSide:
 
     def __init__(self, git: GitRepository, *, folder: str, commit: str) -> None:
         self.git, self.folder, self.commit = git, folder, commit
+        self._normal: set[str] = set()  # blobs that were examined, and are valid and normal as they stand
 
     def path(self, key: Key) -> str:
         """The path of the key's file from the repository's top."""
@@ -97,14 +99,18 @@ class CommitSide:
         ordered = sorted(key for key in keys if key in self.blobs)
         contents = self.git.read_blobs(self.blobs[key] for key in ordered)
         for key, (oid, data) in zip(ordered, contents, strict=True):
-            yield key, examine(data, key=key, file=self.path(key), registry=registry, oid=Digest(oid))
+            found = examine(data, key=key, file=self.path(key), registry=registry, oid=Digest(oid))
+            if found.digest == oid and not found.problems:
+                self._normal.add(oid)
+            yield key, found
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         """The documents in normal form, ordered by key."""
         ordered = sorted(key for key in keys if key in self.blobs)
         contents = self.git.read_blobs(self.blobs[key] for key in ordered)
-        for key, (_, data) in zip(ordered, contents, strict=True):
-            yield key, read_stored_document(data, file=self.path(key))
+        for key, (oid, data) in zip(ordered, contents, strict=True):
+            is_normal = oid in self._normal
+            yield key, parse_again(data) if is_normal else read_stored_document(data, file=self.path(key))
 
     def normalise(self, oids: Collection[str]) -> Mapping[str, Digest]:
         """Blob id → digest of its normal form; a blob that holds no workflow keeps its own id."""
@@ -155,7 +161,9 @@ class WorkTree(CommitSide):
             for key, document in documents:
                 data = canonical_bytes(document)
                 if digest_of(data) != wanted[key]:
-                    raise PlanStale(f"{key} changed in the database while it was pulled", cure="run the pull again")
+                    raise PlanStale(
+                        f"{key} changed in the database while it was pulled", cure="run the pull again"
+                    )
                 write_aside(folder / f"{key}{SUFFIX}", data)
             for change in changes:
                 if change.action is Action.DELETE:
@@ -200,10 +208,10 @@ def normal_digest(data: bytes, oid: str) -> Digest:
 def examine(data: bytes, *, key: Key, file: str, registry: Registry | None, oid: Digest) -> Examined:
     """The normal digest of one file, with every fault in it."""
     try:
-        document = read_workflow(data, file=file, key=key)
+        document, digest = read_with_digest(data, file=file, key=key)
     except InvalidInput as error:
         return Examined(normal_digest(data, oid), error.problems)
     problems: Sequence[Problem] = ()
     if registry is not None:
         problems = check_dependencies({key: document}, registry)
-    return Examined(document_digest(document), tuple(problems), called_keys(document), raw_calls(document))
+    return Examined(digest, tuple(problems), called_keys(document), raw_calls(document))

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gitsync.errors import InvalidInput, Problem
-from gitsync.workflow.canonical import MAX_SAFE_INTEGER
+from gitsync.workflow.canonical import MAX_SAFE_INTEGER, digest_of, document_digest, dump_plain
 from gitsync.workflow.document import (
     FORMAT,
     FORMAT_VERSION,
@@ -20,7 +20,7 @@ from gitsync.workflow.parse import invalid_input, parse_json, parse_judged, scan
 from gitsync.workflow.resolve import check_dependencies, check_references
 from gitsync.workflow.scan import Path, json_path
 from gitsync.workflow.schema import accepts, iter_faults, type_name
-from gitsync.workflow.types import Document, Json, Key
+from gitsync.workflow.types import Digest, Document, Json, Key
 
 __all__ = [
     "Fault",
@@ -29,6 +29,7 @@ __all__ = [
     "check_references",
     "problems_of",
     "read_stored_document",
+    "read_with_digest",
     "read_workflow",
 ]
 
@@ -51,6 +52,11 @@ def read_workflow(data: bytes, *, file: str, key: Key | None = None) -> Document
     key: what the file's name says; where it is ``None`` it's taken from `file`, if that ends in ``.json``.
     Raises InvalidInput with every fault, each with line, column and JSON path.
     """
+    return read_with_digest(data, file=file, key=key)[0]
+
+
+def read_with_digest(data: bytes, *, file: str, key: Key | None = None) -> tuple[Document, Digest]:
+    """`read_workflow` with the digest of what it gives, which is mostly that of `data` itself."""
     expected = key or _key_of(file)
     try:
         value, is_plain = parse_judged(data, file=file)
@@ -61,7 +67,9 @@ def read_workflow(data: bytes, *, file: str, key: Key | None = None) -> Document
         assert isinstance(value, dict)
         faults = accept_document(value, expected=expected, is_plain=is_plain)
         if not faults:
-            return value
+            if is_plain and dump_plain(value) == data:
+                return value, digest_of(data)  # it was canonical and normal as it stood
+            return value, document_digest(value)
     raise invalid_input(problems_of(faults, data, file=file, key=expected or ""))
 
 
