@@ -90,7 +90,10 @@ def parse_stored(text: str | bytes) -> Json:
             return orjson.loads(data)  # type: ignore[no-any-return]
         except orjson.JSONDecodeError:
             pass
-    text = data.decode("utf-8", "surrogatepass")
+    try:
+        text = data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise invalid_input([_not_utf8(data, error, file="database")]) from None
     try:
         return json.loads(text, parse_int=parse_number, parse_float=parse_number, parse_constant=_refuse)  # type: ignore[no-any-return]
     except (ValueError, RecursionError):
@@ -129,14 +132,15 @@ def _decode(data: bytes, *, file: str) -> tuple[str, list[Problem]]:
     try:
         return data.decode(), problems
     except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line = before.count(b"\n") + 1
-        column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
-        message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
-        cure = "save the file as UTF-8"
-        raise invalid_input(
-            [*problems, Problem(file, line, column, "", "INVALID_JSON", message, cure)]
-        ) from None
+        raise invalid_input([*problems, _not_utf8(data, error, file=file)]) from None
+
+
+def _not_utf8(data: bytes, error: UnicodeDecodeError, *, file: str) -> Problem:
+    before = data[: error.start]
+    line = before.count(b"\n") + 1
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+    message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
+    return Problem(file, line, column, "", "INVALID_JSON", message, "save it as UTF-8")
 
 
 def _parse_strictly(text: str) -> Json:

@@ -180,13 +180,14 @@ class _Reader:
 
     def _value(self) -> Json:
         start, character = self.at, self._peek()
-        self.found.offsets[tuple(self.path)] = start
+        if not self.is_stored:
+            self.found.offsets[tuple(self.path)] = start
         if character in ("{", "["):
             self.at += 1
             container: dict[str, Any] | list[Any] = {} if character == "{" else []
             self.stack.append(container)
             if len(self.stack) == MAX_NESTING + 1 and not self.is_stored:
-                self.found.fault(start, f"nested deeper than {MAX_NESTING} levels")
+                raise _SyntaxFault(start, f"nested deeper than {MAX_NESTING} levels")
             return container
         if character == '"':
             return self._string()
