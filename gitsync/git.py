@@ -29,6 +29,7 @@ PINNED: Final = [
     "-c", "log.showRoot=true",
     "-c", "log.showSignature=false",
     "-c", "diff.noprefix=false",
+    "-c", "diff.orderFile=/dev/null",
     "-c", "color.ui=false",
     "--no-pager",
     "--no-replace-objects",
@@ -258,6 +259,11 @@ class GitRepository:
         ]
         out = self._bytes([*words, "--", folder or "."])
         return frozenset(os.fsdecode(line[3:]) for line in out.split(b"\0") if len(line) > 3)
+
+    def unwatched(self, folder: str) -> frozenset[str]:
+        """Paths in `folder` that git was told not to look at: assume-unchanged or skip-worktree."""
+        lines = self._bytes(["ls-files", "-v", "-z", "--", folder or "."]).split(b"\0")[:-1]
+        return frozenset(os.fsdecode(line[2:]) for line in lines if line[:1].islower() or line[:1] == b"S")
 
     def check_can_commit(self) -> None:
         """Raise GitError where a commit could not be made: no identity, or a merge in progress."""

@@ -130,18 +130,27 @@ class WorkTree(CommitSide):
     def uncommitted(self) -> Mapping[Key, Digest | None]:
         """Key → digest of each file that differs from HEAD, ``None`` where it is gone."""
         found: dict[Key, Digest | None] = {}
-        for path in sorted(self.git.uncommitted(self.folder)):
+        unwatched = self.git.unwatched(self.folder)
+        for path in sorted(self.git.uncommitted(self.folder) | unwatched):
             folder, _, name = path.rpartition("/")
             stem = name.removesuffix(SUFFIX)
             if folder != self.folder or stem == name or not is_key(stem):
                 continue
-            file = self.git.top / path
-            if file.is_symlink() or not file.is_file():
-                found[Key(stem)] = None if not os.path.lexists(file) else Digest(ZERO)
-            else:
-                data = file.read_bytes()
-                found[Key(stem)] = normal_digest(data, digest_of(data))
+            key, digest = Key(stem), self._on_disk(self.git.top / path)
+            if path in unwatched and (digest is None or digest == self._committed(key)):
+                continue  # as in HEAD, or left out of a sparse checkout: no edit
+            found[key] = digest
         return found
+
+    def _on_disk(self, file: Path) -> Digest | None:
+        if file.is_symlink() or not file.is_file():
+            return None if not os.path.lexists(file) else Digest(ZERO)
+        data = file.read_bytes()
+        return normal_digest(data, digest_of(data))
+
+    def _committed(self, key: Key) -> Digest | None:
+        oid = self.blobs.get(key)
+        return None if oid is None else self.normalise([oid])[oid]
 
     def apply(
         self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment

@@ -1,0 +1,625 @@
+"""Repositories and configurations that mislead a careless tool: none of them changes what gitsync does."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.git import TestRepository, clone, git_environment, make_repository
+from tests.support.loop import Editor, Loop, Ran, gitsync, make_config, make_file, make_loop, second_clone
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Loop:
+    return make_loop(tmp_path)
+
+
+def run_program(loop: Loop, *arguments: str, **variables: str) -> Ran:
+    """Run gitsync in a process of its own, with `variables` in its environment."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gitsync", "--yes", *arguments],
+        cwd=loop.folder,
+        env={**git_environment(loop.repository.home), **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def deploy_and_edit(loop: Loop) -> None:
+    """Bring both sides in step, then move each of them: ``a`` in the database, ``b`` in git."""
+    loop.commit(a="A1", b="B1")
+    loop.push()
+    loop.editor.save("a", "A2")
+    loop.commit(b="B2")
+
+
+def check_both_ways(loop: Loop) -> None:
+    """Each side's edit arrives on the other, and nothing is left to do."""
+    pulled = loop.pull("--commit", "-m", "Edits of the editor")
+    pushed = loop.push("--update")
+
+    assert (pulled.changes, pushed.changes) == ({"a": "update"}, {"b": "update"})
+    assert loop.repository.git_bytes("show", "HEAD:workflows/a.json") == make_file("a", "A2")
+    assert loop.editor.texts() == {"a": "A2", "b": "B2"}
+    assert set(loop.states().values()) == {"in-sync"}
+    assert not loop.repository.git("status", "--porcelain")
+
+
+SETTINGS = (
+    "core.quotePath=true",
+    "commit.gpgSign=true",
+    "tag.gpgSign=true",
+    "gpg.program=/nonexistent/gpg",
+    "log.showRoot=false",
+    "log.showSignature=true",
+    "log.decorate=full",
+    "log.follow=true",
+    "log.date=relative",
+    "log.abbrevCommit=true",
+    "log.diffMerges=off",
+    "log.mailmap=true",
+    "format.pretty=oneline",
+    "diff.noprefix=true",
+    "diff.mnemonicPrefix=true",
+    "diff.renames=copies",
+    "diff.external=false",
+    "diff.orderFile=/nonexistent/order",
+    "diff.algorithm=patience",
+    "diff.ignoreSubmodules=all",
+    "diff.relative=true",
+    "status.short=true",
+    "status.branch=true",
+    "status.showUntrackedFiles=no",
+    "status.relativePaths=true",
+    "status.renames=copies",
+    "color.ui=always",
+    "core.pager=false",
+    "core.abbrev=4",
+    "core.editor=false",
+    "core.commentChar=g",
+    "core.fsmonitor=true",
+    "core.untrackedCache=true",
+    "core.ignoreCase=true",
+    "core.fileMode=false",
+    "core.safecrlf=warn",
+    "commit.template=/nonexistent/template",
+    "commit.verbose=true",
+    "commit.cleanup=verbatim",
+    "i18n.commitEncoding=ISO-8859-1",
+    "i18n.logOutputEncoding=ISO-8859-1",
+    "trailer.separators=%",
+    "index.version=4",
+    "feature.manyFiles=true",
+    "alias.log=!false",
+    "alias.status=!false",
+    "alias.commit-tree=!false",
+    "advice.detachedHead=true",
+    "push.default=nothing",
+    "receive.denyCurrentBranch=refuse",
+    "user.useConfigOnly=true",
+)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_persons_setting_changes_nothing(loop: Loop, setting: str) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("config", *setting.split("=", 1))
+
+    pulled = loop.gitsync("pull", "--commit")
+    pushed = loop.gitsync("push", "--update")
+
+    loop.repository.git("config", "--unset", setting.split("=", 1)[0])
+    assert (pulled.code, pushed.code) == (0, 0), pulled.err + pushed.err
+    assert loop.repository.git_bytes("show", "HEAD:workflows/a.json") == make_file("a", "A2")
+    assert loop.editor.texts() == {"a": "A2", "b": "B2"}
+    assert set(loop.states().values()) == {"in-sync"}
+
+
+@pytest.mark.parametrize("setting", ["true", "input"])
+def test_line_ends_are_never_converted(loop: Loop, setting: str) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("config", "core.autocrlf", setting)
+    loop.repository.git("config", "core.eol", "crlf")
+
+    check_both_ways(loop)
+
+    assert b"\r" not in loop.path("a").read_bytes()
+
+
+def test_a_checkout_that_converted_line_ends_has_no_edit(loop: Loop) -> None:
+    loop.commit(a="A1", b="B1")
+    loop.push()
+    loop.repository.git("config", "core.autocrlf", "true")
+    for key in ("a", "b"):
+        loop.path(key).unlink()
+    loop.repository.git("checkout", "--quiet", "--", "workflows")
+    assert b"\r\n" in loop.path("a").read_bytes()
+    loop.editor.save("a", "A2")
+
+    pulled = loop.pull("--commit")
+
+    assert pulled.changes == {"a": "update"}
+    assert loop.repository.git_bytes("show", "HEAD:workflows/a.json") == make_file("a", "A2")
+
+
+def test_no_hook_runs_in_a_pull(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    hooks = loop.repository.path / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("pre-commit", "commit-msg", "prepare-commit-msg", "post-commit"):
+        hook = hooks / name
+        hook.write_text("#!/bin/sh\necho ran >> hook-ran\nexit 1\n")
+        hook.chmod(hook.stat().st_mode | stat.S_IXUSR)
+
+    check_both_ways(loop)
+
+    assert not (loop.repository.path / "hook-ran").exists()
+
+
+def test_signing_with_a_broken_program_does_not_stop_a_pull(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("config", "commit.gpgSign", "true")
+    loop.repository.git("config", "gpg.program", "/nonexistent/gpg")
+
+    pulled = loop.gitsync("pull", "--commit")
+
+    assert pulled.code == 0, pulled.err
+    assert not loop.repository.git("log", "-1", "--format=%(trailers:key=gpgsig)")
+
+
+def test_variables_that_point_git_elsewhere_are_dropped(loop: Loop, tmp_path: Path) -> None:
+    deploy_and_edit(loop)
+    other = make_repository(tmp_path / "other")
+    other.commit_file("file", "1")
+    variables = {
+        "GIT_DIR": str(other.path / ".git"),
+        "GIT_WORK_TREE": str(other.path),
+        "GIT_INDEX_FILE": str(other.path / "index"),
+        "GIT_OBJECT_DIRECTORY": str(other.path / ".git" / "objects"),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.bare",
+        "GIT_CONFIG_VALUE_0": "true",
+    }
+
+    pulled = run_program(loop, "pull", "--commit", **variables)
+    pushed = run_program(loop, "push", "--update", **variables)
+
+    assert (pulled.code, pushed.code) == (0, 0), pulled.err + pushed.err
+    assert loop.repository.git_bytes("show", "HEAD:workflows/a.json") == make_file("a", "A2")
+    assert loop.editor.texts() == {"a": "A2", "b": "B2"}
+    assert other.git("log", "--oneline").count("\n") == 0
+
+
+def test_a_push_works_inside_a_hook(loop: Loop) -> None:
+    loop.commit(a="A1")
+    loop.push()
+    hooks = loop.repository.path / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    hook = hooks / "post-commit"
+    hook.write_text(f"#!/bin/sh\n{sys.executable} -m gitsync --yes push --update >pushed.log 2>&1\n")
+    hook.chmod(hook.stat().st_mode | stat.S_IXUSR)
+
+    loop.commit(a="A2")
+
+    log = (loop.repository.path / "pushed.log").read_text()
+    assert loop.editor.texts() == {"a": "A2"}, log
+
+
+def test_a_colourful_and_paged_terminal_changes_nothing(loop: Loop) -> None:
+    deploy_and_edit(loop)
+
+    ran = run_program(
+        loop, "status", "-o", "json", GIT_PAGER="false", PAGER="false", GIT_EDITOR="false", GIT_TRACE="1"
+    )
+
+    assert ran.code == 0, ran.err
+    assert {row["key"]: row["state"] for row in ran.json["workflows"]} == {
+        "a": "database-ahead",
+        "b": "repository-ahead",
+    }
+
+
+def test_git_that_speaks_another_language_is_understood(loop: Loop, tmp_path: Path) -> None:
+    folder = tmp_path / "no-repository"
+    folder.mkdir()
+    (folder / "gitsync.yaml").write_text(make_config("sqlite:///x.db"))
+
+    ran = run_program(
+        Loop(TestRepository(folder, loop.repository.home), loop.editor), "status", LANGUAGE="de"
+    )
+
+    assert ran.code == 1
+    assert "not in a git repository" in ran.err
+
+
+def test_without_an_identity_a_pull_with_commit_writes_nothing(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("config", "--unset", "user.name")
+    loop.repository.git("config", "--unset", "user.email")
+    loop.repository.git("config", "user.useConfigOnly", "true")
+
+    ran = loop.gitsync("pull", "--commit")
+
+    assert ran.code == 1
+    assert "git config user.name" in ran.err
+    assert loop.text("a") == "A1"
+
+
+def test_without_an_identity_a_pull_without_commit_works(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("config", "--unset", "user.name")
+    loop.repository.git("config", "--unset", "user.email")
+    loop.repository.git("config", "user.useConfigOnly", "true")
+
+    loop.pull()
+
+    assert loop.text("a") == "A2"
+
+
+def test_a_detached_head_can_be_pushed_and_pulled(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("switch", "--quiet", "--detach", "HEAD")
+    main = loop.repository.git("rev-parse", "main")
+
+    check_both_ways(loop)
+
+    assert loop.repository.git("rev-parse", "main") == main
+
+
+def test_before_the_first_commit_a_pull_makes_it(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repository")
+    url = f"sqlite:///{tmp_path / 'product.db'}"
+    repository.write("gitsync.yaml", make_config(url))
+    loop = Loop(repository, Editor(url))
+    assert loop.gitsync("db", "init").code == 0
+    loop.editor.save("a", "A1")
+
+    status, pushed = loop.states(), loop.gitsync("push")
+    loop.pull("--commit", "-m", "First pull")
+
+    assert status == {"a": "new-in-database"}
+    assert pushed.code == 6
+    assert repository.git("log", "--format=%s") == "First pull"
+    assert repository.git("ls-tree", "-r", "--name-only", "HEAD") == "workflows/a.json"
+    assert loop.states() == {"a": "in-sync"}
+
+
+def test_before_the_first_commit_a_push_says_so(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repository")
+    url = f"sqlite:///{tmp_path / 'product.db'}"
+    repository.write("gitsync.yaml", make_config(url))
+    loop = Loop(repository, Editor(url))
+    assert loop.gitsync("db", "init").code == 0
+    loop.write_file("a", "A1")
+
+    pushed = loop.gitsync("push")
+
+    assert pushed.code == 0
+    assert "no commit yet" in pushed.err
+    assert loop.editor.texts() == {}
+
+
+def test_a_bare_repository_is_a_source_of_push_and_no_target_of_pull(loop: Loop, tmp_path: Path) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("clone", "--quiet", "--bare", str(loop.repository.path), str(tmp_path / "bare.git"))
+    bare = Loop(TestRepository(tmp_path / "bare.git", loop.repository.home), loop.editor)
+
+    states = bare.states()
+    pushed = bare.push("--update")
+    pulled = bare.gitsync("pull")
+
+    assert states == {"a": "database-ahead", "b": "repository-ahead"}
+    assert pushed.changes == {"b": "update"}
+    assert pulled.code != 0
+    assert "bare repository" in pulled.err
+
+
+def test_a_shallow_clone_that_cannot_say_stops_and_names_the_cure(loop: Loop, tmp_path: Path) -> None:
+    deploy_and_edit(loop)
+    loop.commit(c="C1")
+    loop.commit(c="C2")
+    shallow = second_clone(loop, tmp_path / "shallow", "--depth=1")
+    before = loop.editor.dump()
+
+    pushed = shallow.gitsync("push", "--update")
+
+    assert pushed.code == 6
+    assert "fetch-depth: 0" in pushed.err
+    assert loop.editor.dump() == before
+
+
+def test_a_shallow_clone_knows_everything_after_it_was_deepened(loop: Loop, tmp_path: Path) -> None:
+    deploy_and_edit(loop)
+    shallow = second_clone(loop, tmp_path / "shallow", "--depth=1")
+    shallow.repository.git("fetch", "--quiet", "--unshallow")
+
+    assert shallow.push("--update").changes == {"b": "update"}
+
+
+def test_a_shallow_clone_in_step_needs_no_history(loop: Loop, tmp_path: Path) -> None:
+    loop.commit(a="A1")
+    loop.push()
+    loop.commit(a="A2")
+    loop.push("--update")
+    shallow = second_clone(loop, tmp_path / "shallow", "--depth=1")
+
+    assert shallow.states() == {"a": "in-sync"}
+    assert shallow.push("--update").changes == {}
+
+
+def test_a_partial_clone_fetches_no_object_behind_ones_back(loop: Loop, tmp_path: Path) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("config", "uploadpack.allowFilter", "true")
+    partial = second_clone(loop, tmp_path / "partial", "--filter=blob:none")
+    loop.repository.path.rename(tmp_path / "unreachable")
+
+    states = partial.gitsync("status", "-o", "json")
+
+    assert states.code in {0, 1}
+    if states.code:
+        assert states.json["code"] == "MISSING_OBJECT"
+        assert states.json["cure"]
+
+
+def test_a_subfolder_of_a_larger_repository_is_a_world_of_its_own(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path, prefix="deploy/flows")
+    loop.repository.commit_file("workflows/other.json", "not ours")
+    loop.repository.write("deploy/notes.txt", "not committed")
+    deploy_and_edit_in(loop)
+
+    loop.repository.write("staged.txt", "staged")
+    loop.repository.git("add", "staged.txt")
+    pulled = loop.pull("--commit")
+    pushed = loop.push("--update")
+
+    assert (pulled.changes, pushed.changes) == ({"a": "update"}, {"b": "update"})
+    shown = loop.repository.git("show", "--name-only", "--format=", "HEAD")
+    assert shown == "deploy/flows/workflows/a.json"
+    assert loop.repository.git("status", "--porcelain") == "A  staged.txt"
+    assert loop.states() == {"a": "in-sync", "b": "in-sync"}
+
+
+def deploy_and_edit_in(loop: Loop) -> None:
+    """As deploy_and_edit, leaving nothing uncommitted behind."""
+    deploy_and_edit(loop)
+    assert not loop.repository.git("status", "--porcelain")
+
+
+def test_the_configuration_is_found_from_a_folder_below(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path, prefix="deploy/flows")
+    loop.commit(a="A1")
+
+    ran = gitsync("-C", str(loop.folder / "workflows"), "push", "-o", "json")
+
+    assert (ran.code, ran.changes) == (0, {"a": "create"})
+
+
+def test_a_path_through_a_symlink_finds_the_same_repository(loop: Loop, tmp_path: Path) -> None:
+    loop.commit(a="A1")
+    link = tmp_path / "link"
+    link.symlink_to(loop.repository.path)
+
+    ran = gitsync("-C", str(link), "push", "-o", "json")
+
+    assert (ran.code, ran.changes) == (0, {"a": "create"})
+
+
+def test_a_linked_worktree_has_its_own_head(loop: Loop, tmp_path: Path) -> None:
+    deploy_and_edit(loop)
+    path = tmp_path / "linked"
+    loop.repository.git("worktree", "add", "--quiet", "-b", "linked", str(path))
+    linked = Loop(TestRepository(path, loop.repository.home), loop.editor)
+    main = loop.repository.head
+
+    check_both_ways(linked)
+
+    assert loop.repository.head == main
+    assert loop.text("a") == "A1"
+
+
+def test_a_repository_with_sha_256_is_refused_in_words(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    path = tmp_path / "repository"
+    path.mkdir()
+    repository = TestRepository(path, home)
+    repository.git("init", "--quiet", "--object-format=sha256")
+    repository.write("gitsync.yaml", make_config("sqlite:///x.db"))
+
+    ran = gitsync("-C", str(path), "status")
+
+    assert ran.code == 1
+    assert "sha256" in ran.err
+    assert "SHA-1" in ran.err
+
+
+def test_in_the_middle_of_a_merge_nothing_is_committed(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("switch", "--quiet", "--create", "side", "HEAD~1")
+    loop.commit(b="B3")
+    with pytest.raises(AssertionError, match="exit 1"):
+        loop.repository.merge("main")
+    head = loop.repository.head
+
+    ran = loop.gitsync("pull", "--commit")
+
+    assert ran.code == 1
+    assert "git merge --continue" in ran.err
+    assert loop.repository.head == head
+    assert loop.text("a") == "A1"
+
+
+def test_in_the_middle_of_a_merge_a_push_sends_the_commit(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("switch", "--quiet", "--create", "side", "HEAD~1")
+    loop.commit(b="B3")
+    with pytest.raises(AssertionError, match="exit 1"):
+        loop.repository.merge("main")
+
+    loop.push("--update")
+
+    assert loop.editor.texts() == {"a": "A2", "b": "B3"}
+
+
+def test_what_else_is_staged_stays_staged(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.write("notes.txt", "staged")
+    loop.write_file("c", "C1")
+    loop.repository.git("add", "notes.txt", "workflows/c.json")
+    loop.repository.write("gitsync.yaml", loop.repository.git("show", "HEAD:gitsync.yaml") + "\n# mine\n")
+    loop.repository.write("untracked.txt", "untracked")
+
+    loop.pull("--commit", "-m", "Only the pulled")
+
+    assert loop.repository.git("show", "--name-only", "--format=%s", "HEAD").split("\n\n") == [
+        "Only the pulled",
+        "workflows/a.json",
+    ]
+    assert loop.repository.git("status", "--porcelain").splitlines() == [
+        " M gitsync.yaml",
+        "A  notes.txt",
+        "A  workflows/c.json",
+        "?? untracked.txt",
+    ]
+
+
+def test_ignored_workflow_files_are_committed_all_the_same(loop: Loop) -> None:
+    loop.repository.commit_file(".gitignore", "*.json\n")
+    loop.editor.save("a", "A1")
+
+    loop.pull("--commit")
+
+    assert loop.repository.git("ls-files", "workflows") == "workflows/a.json"
+    assert loop.states() == {"a": "in-sync"}
+
+
+def test_files_that_git_is_told_not_to_look_at_are_not_overwritten_unseen(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.write_file("a", "mine")
+    loop.repository.git("update-index", "--assume-unchanged", "workflows/a.json")
+
+    ran = loop.gitsync("pull")
+
+    assert (ran.code, loop.text("a")) == (3, "mine")
+
+
+def test_a_sparse_checkout_has_no_edits_in_what_it_leaves_out(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("sparse-checkout", "set", "--no-cone", "/gitsync.yaml", "/workflows/b.json")
+    assert loop.text("a") is None
+
+    status = loop.gitsync("status", "-o", "json").json
+    loop.pull()
+
+    assert status["uncommitted"] == []
+    assert loop.text("a") == "A2"
+
+
+def test_a_replaced_object_changes_nothing(loop: Loop) -> None:
+    loop.commit(a="A1")
+    first = loop.repository.git("rev-parse", "HEAD:workflows/a.json")
+    other = loop.repository.git("hash-object", "-w", "--stdin", stdin=make_file("a", "other"))
+    loop.repository.git("replace", first, other)
+
+    loop.push()
+
+    assert loop.editor.texts() == {"a": "A1"}
+
+
+def test_a_grafted_history_is_read_as_it_was_made(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("replace", "--graft", "HEAD")
+
+    assert loop.states() == {"a": "database-ahead", "b": "repository-ahead"}
+
+
+def test_symbolic_links_and_folders_in_the_folder_are_no_workflows(loop: Loop, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_bytes(make_file("link", "outside"))
+    loop.write_file("a", "A1")
+    loop.path("link").symlink_to(outside)
+    loop.repository.write("workflows/folder.json/file", "1")
+    loop.repository.commit("Odd things")
+
+    pushed = loop.gitsync("push", "-o", "json")
+
+    assert pushed.code == 4
+    files = [problem["file"] for problem in pushed.json["details"]["problems"]]
+    assert files == ["workflows/folder.json", "workflows/link.json"]
+    assert loop.editor.texts() == {}
+
+
+def test_a_pull_replaces_a_symbolic_link_and_not_what_it_points_to(loop: Loop, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_text("precious")
+    loop.commit(z="Z")
+    loop.push()
+    loop.path("a").symlink_to(outside)
+    loop.editor.save("a", "A1")
+
+    loop.gitsync("pull", "--force", "a")
+
+    assert outside.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["ä", "a b", "A", "-x", "..", "a\nb", 'a"b', "x" * 201])
+def test_a_file_whose_name_is_no_key_is_named_with_the_cure(loop: Loop, name: str) -> None:
+    loop.write_file("a", "A1")
+    loop.repository.write(f"workflows/{name}.json", "{}")
+    loop.repository.commit("Odd name")
+
+    pushed = loop.gitsync("push", "-o", "json")
+
+    assert pushed.code == 4
+    problem = pushed.json["details"]["problems"][0]
+    assert problem["rule"] == "INVALID_KEY"
+    assert problem["cure"]
+
+
+def test_a_branch_called_like_an_option_is_a_branch(loop: Loop) -> None:
+    commit = loop.commit(a="A1")
+    loop.repository.git("update-ref", "refs/heads/--force", commit)
+
+    ran = loop.gitsync("push", "--ref=--force", "-o", "json")
+
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["commit"] == commit
+
+
+def test_a_revision_that_is_not_there_is_named(loop: Loop) -> None:
+    ran = loop.gitsync("push", "--ref", "nowhere")
+
+    assert ran.code == 1
+    assert "nowhere" in ran.err
+    assert "git fetch" in ran.err
+
+
+def test_a_read_only_work_tree_is_an_error_in_words(loop: Loop) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    deploy_and_edit(loop)
+    folder = loop.path("a").parent
+    folder.chmod(0o555)
+
+    ran = loop.gitsync("pull")
+
+    folder.chmod(0o755)
+    assert ran.code == 1
+    assert "cannot write" in ran.err
+
+
+def test_a_clone_with_alternates_reads_like_any_other(loop: Loop, tmp_path: Path) -> None:
+    deploy_and_edit(loop)
+    shared = clone(loop.repository, tmp_path / "shared", "--shared")
+
+    assert Loop(shared, loop.editor).states() == {"a": "database-ahead", "b": "repository-ahead"}
