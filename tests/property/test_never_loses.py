@@ -34,8 +34,8 @@ BRANCHES = ("main", "side")
 VARIABLE = "LOOP_DATABASE"
 TENANT_VARIABLE = "LOOP_TENANT"
 
-keys = st.sampled_from(KEYS)
-texts = st.sampled_from(TEXTS)
+keys = st.sampled_from((*KEYS, "a", "a"))  # histories of one key are where edits meet
+texts = st.sampled_from((*TEXTS, "1", "2"))
 selections = st.sampled_from(((), (), *((key,) for key in KEYS)))
 
 
@@ -331,6 +331,10 @@ class NeverLoses(RuleBasedStateMachine):
         self.world.note_head()
 
     # ---------------------------------------------------------------- gitsync
+
+    @rule()
+    def deploy(self) -> None:
+        self._push(self.world.head, ["--update"])
 
     @rule(
         policy=st.sampled_from(((), ("--update",), ("--update",), ("--force",))),
