@@ -9,10 +9,13 @@ from typing import Final, TypeVar
 BATCH: Final = 500
 """Rows that are fetched or sent at once; more is no faster and holds more memory."""
 
+DOCUMENTS: Final = 100
+"""Workflows that are held at once: parsed, one takes six times its bytes, and two batches live at a time."""
+
 _T = TypeVar("_T")
 
 
-def in_batches(items: Iterable[_T], size: int = BATCH) -> Iterator[list[_T]]:
+def in_batches(items: Iterable[_T], size: int = DOCUMENTS) -> Iterator[list[_T]]:
     """`items` in lists of `size`, the last one shorter."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
