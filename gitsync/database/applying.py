@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -119,7 +120,7 @@ class Applier:
             if (change.before is None) is not (change.key not in index.ids)
         ]
 
-        def iter_items() -> Iterator[ledger.Item]:
+        def iter_items() -> Generator[ledger.Item]:
             for held in self._held(planned, index):
                 change, key = planned[held.key], held.key
                 content = canonical_bytes(held.document)
@@ -136,8 +137,9 @@ class Applier:
                 if key not in index.ids:
                     yield ledger.Item(change, workflow_id=new_ids.get(key))
 
-        for items in in_batches(iter_items()):
-            ledger.add_items(self.connection, self.tables, number, deployment, items)
+        with closing(iter_items()) as all_items:
+            for items in in_batches(all_items):
+                ledger.add_items(self.connection, self.tables, number, deployment, items)
         if stale:
             raise _stale(sorted(set(stale)), "the database has changed since the plan was made:")
         return versions

@@ -171,7 +171,8 @@ def _rights(connection: Connection, found: Found) -> Iterator[Finding]:
             "rights",
             Level.WARNING,
             f"{role} may read, but not write: no {', no '.join(missing)}",
-            f"`GRANT SELECT, INSERT, UPDATE, DELETE ON {DEFINITIONS}, {VERSIONS} TO {role}`",
+            f"`GRANT SELECT, INSERT, UPDATE, DELETE ON {DEFINITIONS}, {VERSIONS} TO {role}` and "
+            f"`GRANT SELECT, INSERT ON gitsync_deployments, gitsync_deployment_items TO {role}`",
         )
     else:
         yield Finding("rights", Level.OK, f"{role} may read and write")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -87,11 +88,12 @@ def iter_held(
     if ids is not None:
         rows = rows.where(tables.among(definitions.workflow_id, ids))
         own = own.where(tables.among(versions.workflow_id, ids))
-    ahead = _Lookahead(_stream(connection, own.order_by(versions.workflow_id, versions.version)))
-    for row in _stream(connection, rows.order_by(definitions.workflow_id)):
-        if row[0] in keys_by_id:
-            ahead.skip_before(row[0])
-            yield make_held(row, ahead.take(row[0]), keys_by_id)
+    own = own.order_by(versions.workflow_id, versions.version)
+    with _streams(connection, rows.order_by(definitions.workflow_id), own) as (found, ahead):
+        for row in found:
+            if row[0] in keys_by_id:
+                ahead.skip_before(row[0])
+                yield make_held(row, ahead.take(row[0]), keys_by_id)
 
 
 def iter_by_key(
@@ -101,10 +103,12 @@ def iter_by_key(
     definitions, versions = tables.definitions.c, tables.versions.c
     wanted = tables.among(definitions.key, keys)
     in_order = tables.ordered(definitions.key)
+    rows = _definitions_query(tables).where(wanted)
     own = _versions_query(tables).join(tables.definitions, tables.joined()).where(tables.owned(), wanted)
-    ahead = _Lookahead(_stream(connection, own.order_by(in_order, versions.version)))
-    for row in _stream(connection, _definitions_query(tables).where(wanted).order_by(in_order)):
-        yield make_held(row, ahead.take(row[0]), keys_by_id)
+    own = own.order_by(in_order, versions.version)
+    with _streams(connection, rows.order_by(in_order), own) as (found, ahead):
+        for row in found:
+            yield make_held(row, ahead.take(row[0]), keys_by_id)
 
 
 def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id: Mapping[str, Key]) -> Held:
@@ -165,8 +169,17 @@ def _readable(tables: Tables, name: str) -> Any:
     return tables.as_text(column) if name == "failure_rate_threshold" else column
 
 
-def _stream(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Any]]:
-    return iter(connection.execute(query, execution_options={"yield_per": BATCH}))
+@contextmanager
+def _streams(
+    connection: Connection, rows: Select[Any], versions: Select[Any]
+) -> Iterator[tuple[Iterable[Sequence[Any]], _Lookahead]]:
+    """Both streams at once, closed whatever happens: a server keeps a cursor open until it's told."""
+    options = {"yield_per": BATCH}
+    with (
+        connection.execute(versions, execution_options=options) as own,
+        connection.execute(rows, execution_options=options) as found,
+    ):
+        yield found, _Lookahead(iter(own))
 
 
 class _Lookahead:

@@ -189,7 +189,7 @@ def unknown_tenant(tenant: str) -> ConfigError:
         f"tenant {tenant} has no workflows in this database, others have",
         code="UNKNOWN_TENANT",
         details={"tenant": tenant},
-        cure="check the tenant; if it is a new one, say `--new-tenant`",
+        cure="check the tenant; if it is a new one, `gitsync push --new-tenant`",
     )
 
 

@@ -113,9 +113,10 @@ class Writer:
         if not rows:
             return
         table = self.tables.versions
-        names = [
-            name for name in rows[0] if name not in ("version_id", "workflow_id", "version", *_TENANT_COLUMNS)
-        ]
+        kept = {"version_id", "workflow_id", "version", *_TENANT_COLUMNS}
+        if self.actor is None:
+            kept.add("published_by")  # its author stays: without any, business actions cannot run
+        names = [name for name in rows[0] if name not in kept]
         values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
         if "published_at" in table.c:
             values["published_at"] = self.tables.now()

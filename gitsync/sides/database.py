@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
+from weakref import WeakSet
 
 from sqlalchemy import Connection, text
 
@@ -66,6 +67,7 @@ class Database:
         self._new_tenant = new_tenant
         self._engine = make_engine(url, command=command, lock_timeout=lock_timeout)
         self._found: Tables | None = None
+        self._loading: WeakSet[Generator[tuple[Key, Document]]] = WeakSet()
 
     def __enter__(self) -> Self:
         try:
@@ -79,6 +81,8 @@ class Database:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for loading in tuple(self._loading):
+            loading.close()  # one that was left half-way holds a connection
         self._engine.dispose()
 
     @property
@@ -127,6 +131,11 @@ class Database:
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         """The documents of `keys` that are there, ordered by key, streamed in one consistent read."""
+        loading = self._load(keys)
+        self._loading.add(loading)
+        return loading
+
+    def _load(self, keys: Collection[Key]) -> Generator[tuple[Key, Document]]:
         if not keys:
             return
         with self._reading() as connection:
