@@ -32,8 +32,9 @@ from gitsync.cli.options import (
 def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, words: bool) -> int:
     """Show what differs between git and the database, in words and line by line.
 
-    From the database (---) to the commit (+++), as a push would change it. Where both sides have moved, both
-    changes are shown against their base, if the base's content is in git.
+    Each difference reads as the side that moved would bring it: git's edits lead from the database's content to
+    git's, as a push; the database's edits lead from git's content to the database's, as a pull. Where both have
+    moved, both changes are shown against their base, if the base's content is in git.
     """
     from gitsync.cli.difference import Differ
     from gitsync.cli.outcome import drift_exit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gitsync.errors import GitError, InvalidInput
+from gitsync.errors import Conflict, GitError, InvalidInput
 from gitsync.git import GitRepository
 from gitsync.render.text import unified
 from gitsync.render.words import describe
@@ -17,8 +17,11 @@ from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.check import read_stored_document
 from gitsync.workflow.types import Digest, Document, Key
 
+MOVED_IN_DATABASE = (State.DATABASE_AHEAD, State.NEW_IN_DATABASE, State.DELETED_IN_DATABASE)
 BATCH = 200
 """How many workflows are held as documents at once."""
+MOST_EXPLAINED = 50
+"""How many conflicts of one push are told in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,13 @@ class Differ:
             for entry in batch:
                 yield self._difference(entry, held.get(entry.key))
 
+    def explain(self, error: Conflict, entries: Sequence[Entry]) -> None:
+        """Add to each conflict in an error's details what changed, in words; the first ones of many."""
+        words = {found.entry.key: found.words for found in self.differences(entries[:MOST_EXPLAINED])}
+        for conflict in error.details["conflicts"]:
+            if conflict["key"] in words:
+                conflict["summary"] = words[conflict["key"]]
+
     def _difference(self, entry: Entry, there: Document | None) -> Difference:
         here = self._read_file(entry.key) if entry.repository else None
         if entry.repository and here is None:
@@ -63,8 +73,10 @@ class Differ:
                 *unified(_lines(base), new, names=("base", "git")),
             )
             return Difference(entry, words, lines)
-        lines = tuple(unified(old, new, names=(f"database/{entry.key}", f"git/{entry.key}")))
-        return Difference(entry, describe(there, here), lines)
+        names = (f"database/{entry.key}", f"git/{entry.key}")
+        if entry.state in MOVED_IN_DATABASE:
+            return Difference(entry, describe(here, there), tuple(unified(new, old, names=names[::-1])))
+        return Difference(entry, describe(there, here), tuple(unified(old, new, names=names)))
 
     def _read_file(self, key: Key) -> Document | None:
         try:

@@ -136,9 +136,8 @@ def _report(error: Exception, settings: Settings) -> int:
 
         click.echo(render_json(error_json(error)), nl=False)
         return error.exit_code
-    click.secho(
-        f"gitsync: {error.message} [{error.code}]", err=True, fg="red" if settings.is_colourful else None
-    )
+    code = "" if f"[{error.code}]" in error.message else f" [{error.code}]"
+    click.secho(f"gitsync: {error.message}{code}", err=True, fg="red" if settings.is_colourful else None)
     if isinstance(error, InvalidInput):
         for problem in error.problems:
             if str(problem) in error.message:
@@ -146,7 +145,8 @@ def _report(error: Exception, settings: Settings) -> int:
             click.echo(f"  {problem}", err=True)
     for entry in error.details.get("conflicts", ()):
         note = f" ({entry['note']})" if entry.get("note") else ""
-        click.echo(f"  {entry['key']}: {entry['state']}{note}", err=True)
+        words = f": {entry['summary']}" if entry.get("summary") else ""
+        click.echo(f"  {entry['key']}: {entry['state']}{words}{note}", err=True)
     if error.cure:
         click.echo(f"  next: {error.cure}", err=True)
     return error.exit_code

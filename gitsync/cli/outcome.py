@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from gitsync.cli.options import Settings
 from gitsync.cli.workspace import Workspace
+from gitsync.errors import GitsyncError
 from gitsync.sync.base import State
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.reconcile import Comparison
@@ -44,3 +46,17 @@ def plan_exit(plan: Plan) -> int:
 def announce(workspace: Workspace, settings: Settings, address: str) -> None:
     """Name the target before anything is written to it."""
     settings.tell(f"{workspace.environment.name}: {address}")
+
+
+def as_part(outcome: GitsyncError | None) -> dict[str, Any] | None:
+    """The error of a run that wrote something first, as a part of its JSON result."""
+    from gitsync.render.json import error_json
+
+    return None if outcome is None else error_json(outcome)
+
+
+def finish(settings: Settings, outcome: GitsyncError | None) -> int:
+    """The exit code of a run; as text its error follows its result, as JSON it stands in it."""
+    if outcome is not None and not settings.is_json:
+        raise outcome
+    return 0 if outcome is None else outcome.exit_code

@@ -12,6 +12,7 @@ from gitsync.cli.options import common_options, examples, keys_argument, setting
 
 if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
+    from gitsync.errors import GitsyncError
     from gitsync.sync.plan import Plan
     from gitsync.sync.reconcile import PullPlan
     from gitsync.workflow.types import Document, Key
@@ -54,6 +55,7 @@ def command(
     Files with uncommitted edits are left alone. With --commit, what was written becomes one commit that
     notes where it came from; no hook runs for it and it is not signed.
     """
+    from gitsync.cli.outcome import finish
     from gitsync.cli.workspace import open_workspace
     from gitsync.sync.reconcile import pull_outcome
 
@@ -66,10 +68,9 @@ def command(
             run.side.git.check_can_commit()
         pulled = run.write(keys)
         commit = run.commit(pulled.plan, message) if make_commit and pulled.plan.changes else None
-        run.print(pulled, commit)
-        if (outcome := pull_outcome(pulled)) is not None:
-            raise outcome
-        return 0
+        outcome = pull_outcome(pulled)
+        run.print(pulled, commit, outcome)
+        return finish(settings, outcome)
 
 
 class _Pull:
@@ -137,8 +138,9 @@ class _Pull:
         paths = sorted(side.path(change.key) for change in plan.changes)
         return side.git.commit(paths, f"{text.rstrip()}\n\n{trailer}\n")
 
-    def print(self, pulled: PullPlan, commit: str | None) -> None:
+    def print(self, pulled: PullPlan, commit: str | None, outcome: GitsyncError | None) -> None:
         """The result, as text or JSON."""
+        from gitsync.cli.outcome import as_part
         from gitsync.git import ZERO
         from gitsync.render.json import entries_json, plan_json, render_json
         from gitsync.render.text import print_plan, print_unkeyed, say, summary
@@ -153,12 +155,14 @@ class _Pull:
                 committed=commit is not None,
                 uncommitted=entries_json(pulled.uncommitted),
                 warnings=[*snapshot.warnings, *self.warnings],
+                error=as_part(outcome),
             )
             click.echo(render_json(value), nl=False)
             return
         console = self.settings.console()
         print_plan(console, plan)
-        say(console, summary(plan.changes, ("written", "overwritten", "deleted")) or "nothing to pull")
+        nothing = "nothing to pull" if outcome is None else "nothing was pulled"
+        say(console, summary(plan.changes, ("written", "overwritten", "deleted")) or nothing)
         if commit:
             say(console, f"commit {commit[:10]}")
         print_unkeyed(console, snapshot)

@@ -39,12 +39,12 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
     --update overwrites where only git has moved. Edits made in the database alone are left and reported.
     Everything is checked before anything is written, and read back before it is committed.
     """
-    from gitsync.cli.outcome import announce
+    from gitsync.cli.difference import Differ
+    from gitsync.cli.outcome import announce, as_part, finish
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import Conflict
     from gitsync.sync.base import State
-    from gitsync.sync.plan import check_conflicts
-    from gitsync.sync.reconcile import apply_push, check_push, plan_push
+    from gitsync.sync.reconcile import apply_push, check_push, plan_push, push_outcome
 
     settings = settings_of(context)
     with open_workspace(settings) as workspace:
@@ -64,7 +64,11 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
         database.require_ledger()
         comparison = workspace.compare(side, database, select=keys, registry=registry)
         plan = plan_push(comparison, options)
-        check_push(plan, comparison, options, source=side, raw_calls=database.raw_calls)
+        try:
+            check_push(plan, comparison, options, source=side, raw_calls=database.raw_calls)
+        except Conflict as error:
+            Differ(workspace.git, side, database).explain(error, plan.conflicts)
+            raise
         _ask(workspace, plan, in_place=options.in_place)
         applied = apply_push(
             plan,
@@ -75,10 +79,12 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
             history=workspace.history(side, database.identity()),
         )
         unsent = _unsent(workspace, side) if ref == "HEAD" and not workspace.git.is_bare else 0
+        outcome = push_outcome(plan, options)
         if settings.is_json:
-            click.echo(
-                _as_json(workspace, comparison, plan, applied, commit=side.commit, unsent=unsent), nl=False
-            )
+            from gitsync.render.json import render_json
+
+            value = _as_json(workspace, comparison, plan, applied, commit=side.commit)
+            click.echo(render_json(value | {"uncommitted": unsent, "error": as_part(outcome)}), nl=False)
         else:
             from gitsync.render.text import print_plan, say, summary
 
@@ -91,17 +97,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
             settings.tell(
                 f"note: {unsent} uncommitted file{'' if unsent == 1 else 's'} in {side.folder or '.'} not sent"
             )
-        if options.skip_conflicts:
-            check_conflicts(plan, policy=options.policy)
-        drifted = [e for e in plan.left if e.state in (State.DATABASE_AHEAD, State.DELETED_IN_DATABASE)]
-        if drifted and options.fail_on_drift:
-            raise Conflict(
-                f"the database has moved: {', '.join(entry.key for entry in drifted)}; the rest was written",
-                code="DRIFT",
-                details={"conflicts": [entry.as_json() for entry in drifted]},
-                cure="`gitsync pull` brings its edits into git",
-            )
-        return 0
+        return finish(settings, outcome)
 
 
 def _ask(workspace: Workspace, plan: Plan, *, in_place: bool) -> None:
@@ -117,7 +113,7 @@ def _ask(workspace: Workspace, plan: Plan, *, in_place: bool) -> None:
     if plan.count(Action.CREATE) and not workspace.environment.actor:
         settings.tell(
             "warning: no actor is configured: business actions of workflows created now cannot run "
-            f"(set `actor:` of environment {name})"
+            "(set `actor:` of the environment, or GITSYNC_ACTOR)"
         )
 
 
@@ -129,11 +125,11 @@ def _unsent(workspace: Workspace, side: CommitSide) -> int:
 
 
 def _as_json(
-    workspace: Workspace, comparison: Comparison, plan: Plan, applied: Applied, *, commit: str, unsent: int
-) -> str:
-    from gitsync.render.json import ids_json, plan_json, render_json
+    workspace: Workspace, comparison: Comparison, plan: Plan, applied: Applied, *, commit: str
+) -> dict[str, Any]:
+    from gitsync.render.json import ids_json, plan_json
 
-    value = plan_json(
+    return plan_json(
         "push",
         plan,
         environment=workspace.environment.name,
@@ -141,7 +137,5 @@ def _as_json(
         deployment=applied.number,
         createdWorkflows=ids_json(applied.created),
         deletedWorkflows=ids_json(applied.deleted),
-        uncommitted=unsent,
         warnings=list(comparison.database.warnings),
     )
-    return render_json(value)

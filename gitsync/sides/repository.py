@@ -13,7 +13,13 @@ from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.git import ZERO, GitRepository
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
-from gitsync.workflow.check import check_dependencies, read_stored_document, read_with_digest
+from gitsync.workflow.check import (
+    check_dependencies,
+    check_references,
+    locate,
+    read_stored_document,
+    read_with_digest,
+)
 from gitsync.workflow.document import is_key
 from gitsync.workflow.parse import parse_again
 from gitsync.workflow.references import called_keys, raw_calls
@@ -111,6 +117,20 @@ class CommitSide:
         for key, (oid, data) in zip(ordered, contents, strict=True):
             is_normal = oid in self._normal
             yield key, parse_again(data) if is_normal else read_stored_document(data, file=self.path(key))
+
+    def find_unresolved(
+        self, keys: Collection[Key], *, known: Collection[Key], held: Mapping[Key, Collection[str]]
+    ) -> list[Problem]:
+        """An UNRESOLVED_REFERENCE, with its place, for each call in `keys` that leads nowhere."""
+        problems: list[Problem] = []
+        ordered = sorted(keys)
+        contents = self.git.read_blobs(self.blobs[key] for key in ordered)
+        for key, (_, data) in zip(ordered, contents, strict=True):
+            files = {key: self.path(key)}
+            document = read_stored_document(data, file=files[key])
+            found = check_references({key: document}, known_keys=known, held_raw_ids=held, files=files)
+            problems += locate(found, data)
+        return problems
 
     def normalise(self, oids: Collection[str]) -> Mapping[str, Digest]:
         """Blob id → digest of its normal form; a blob that holds no workflow keeps its own id."""
@@ -222,5 +242,6 @@ def examine(data: bytes, *, key: Key, file: str, registry: Registry | None, oid:
         return Examined(normal_digest(data, oid), error.problems)
     problems: Sequence[Problem] = ()
     if registry is not None:
-        problems = check_dependencies({key: document}, registry)
+        problems = check_dependencies({key: document}, registry, files={key: file})
+        problems = locate(problems, data) if problems else ()
     return Examined(digest, tuple(problems), called_keys(document), raw_calls(document))

@@ -228,22 +228,24 @@ def _excess(
     return f"the plan would {verb} {count} of {plan.existing} workflows, {why}", f"{option} {count}"
 
 
-def check_conflicts(plan: Plan, *, policy: Policy) -> None:
-    """Raise Conflict or Refused for what a push may not write, listing all of it."""
+def check_conflicts(plan: Plan, *, policy: Policy, ending: str = "nothing was written") -> None:
+    """Raise Conflict or Refused for what a push may not write, listing all of it.
+
+    ending: what became of the rest, for the message.
+    """
     if plan.refused:
-        raise history_unknown(plan.refused)
+        raise history_unknown(plan.refused, ending=ending)
     if not plan.conflicts:
         return
     if policy is Policy.CREATE_ONLY:
         raise Conflict(
-            f"{_count(plan.conflicts, 'workflow')} would have to be overwritten: {_keys(plan.conflicts)}; "
-            "nothing was written",
+            f"{_count(plan.conflicts, 'workflow')} would have to be overwritten: {_keys(plan.conflicts)}; {ending}",
             code="WORKFLOW_KEY_CONFLICT",
             details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
             cure="look with `gitsync diff`; `gitsync push --update` writes those that only git has changed",
         )
     raise Conflict(
-        f"{_count(plan.conflicts, 'workflow')} changed on both sides: {_keys(plan.conflicts)}; nothing was written",
+        f"{_count(plan.conflicts, 'workflow')} changed on both sides: {_keys(plan.conflicts)}; {ending}",
         details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
         cure=resolve_hint(plan.conflicts[0].key),
     )
@@ -257,12 +259,13 @@ def resolve_hint(key: Key) -> str:
     )
 
 
-def history_unknown(entries: Sequence[Entry]) -> Refused:
+def history_unknown(entries: Sequence[Entry], *, ending: str) -> Refused:
     """The error for keys whose history this clone cannot tell."""
     notes = {entry.note for entry in entries if entry.note}
     return Refused(
         f"this clone's history cannot say which side moved: {_keys(entries)}"
-        + "".join(f"; {n}" for n in sorted(notes)),
+        + "".join(f"; {note}" for note in sorted(notes))
+        + f"; {ending}",
         code="HISTORY_UNKNOWN",
         details={"workflows": [entry.as_json() for entry in entries]},
         cure="fetch the full history (`git fetch --unshallow`, in CI `fetch-depth: 0`), "

@@ -61,6 +61,14 @@ class FileSide(Side, Protocol):
     def path(self, key: Key) -> str:
         """Where the key's file lies."""
 
+    def find_unresolved(
+        self, keys: Collection[Key], *, known: Collection[Key], held: Mapping[Key, Collection[str]]
+    ) -> list[Problem]:
+        """An UNRESOLVED_REFERENCE, with its place, for each call in `keys` that leads nowhere.
+
+        known: the keys that there will be. held: key → database ids that it calls there already.
+        """
+
 
 class LedgerSide(Side, Protocol):
     """The database: a side that remembers deployments."""
@@ -254,27 +262,16 @@ def find_problems(
     written = [change for change in plan.changes if change.action is not Action.DELETE]
     gone = {change.key for change in plan.changes if change.action is Action.DELETE}
     known = (comparison.database.digests.keys() | {change.key for change in written}) - gone
+    unresolved = []
     for key in sorted({change.key for change in written} | {entry.key for entry in plan.conflicts}):
         facts = comparison.facts.get(key)
         if facts is None:
             continue
         problems += facts.problems
-        for called in sorted(facts.calls - known):
-            problems.append(
-                _unresolved(
-                    source, key, f"calls `key:{called}`, which neither the database nor this push has"
-                )
-            )
-        for called_id in sorted(facts.ids - raw_calls.get(key, frozenset())):
-            problems.append(
-                _unresolved(source, key, f"calls the workflow id {called_id}, which has no key here")
-            )
+        if not facts.calls <= known or not facts.ids <= raw_calls.get(key, frozenset()):
+            unresolved.append(key)
+    problems += source.find_unresolved(unresolved, known=known, held=raw_calls)
     return sorted(set(problems))
-
-
-def _unresolved(source: FileSide, key: Key, message: str) -> Problem:
-    cure = "refer to a workflow by `key:<its key>`, and push it together with this one"
-    return Problem(source.path(key), rule="UNRESOLVED_REFERENCE", message=message, cure=cure, key=key)
 
 
 def apply_push(
@@ -299,6 +296,24 @@ def apply_push(
         return Applied(number=record_quietly(target, deployment))
     written = [change.key for change in plan.changes if change.action is not Action.DELETE]
     return target.apply(plan.changes, source.load(written), deployment)
+
+
+def push_outcome(plan: Plan, options: PushOptions) -> GitsyncError | None:
+    """The error to end a push with after the rest was written, if it was asked to go on so far."""
+    if options.skip_conflicts:
+        try:
+            check_conflicts(plan, policy=options.policy, ending="the rest was written")
+        except GitsyncError as error:
+            return error
+    drifted = [e for e in plan.left if e.state in (State.DATABASE_AHEAD, State.DELETED_IN_DATABASE)]
+    if not drifted or not options.fail_on_drift:
+        return None
+    return Conflict(
+        f"the database has moved: {', '.join(entry.key for entry in drifted)}; the rest was written",
+        code="DRIFT",
+        details={"conflicts": [entry.as_json() for entry in drifted]},
+        cure="`gitsync pull` brings its edits into git",
+    )
 
 
 def in_step_marks(
@@ -372,7 +387,7 @@ def plan_pull(comparison: Comparison, options: PullOptions, *, uncommitted: Coll
 
     def verdict(entry: Entry) -> Verdict:
         found = pull_verdict(entry, force=options.force, prune=options.prune)
-        if found in (Verdict.WRITE, Verdict.DELETE) and entry.key in uncommitted and not options.force:
+        if found is not Verdict.LEAVE and entry.key in uncommitted and not options.force:
             blocked.append(entry)
             return Verdict.LEAVE
         return found
@@ -417,7 +432,7 @@ def pull_outcome(pulled: PullPlan) -> GitsyncError | None:
     """The error to end a pull with after the clean keys were written, if any stayed apart."""
     plan = pulled.plan
     if plan.refused:
-        return history_unknown(plan.refused)
+        return history_unknown(plan.refused, ending="the rest was pulled")
     if plan.conflicts or pulled.uncommitted:
         parts, cures = [], []
         if plan.conflicts:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gitsync.errors import InvalidInput, Problem
+from gitsync.workflow import canonical
 from gitsync.workflow.canonical import MAX_SAFE_INTEGER, digest_of, document_digest, dump_plain
 from gitsync.workflow.document import (
     FORMAT,
@@ -27,6 +28,7 @@ __all__ = [
     "accept_document",
     "check_dependencies",
     "check_references",
+    "locate",
     "problems_of",
     "read_stored_document",
     "read_with_digest",
@@ -103,6 +105,23 @@ def problems_of(faults: Sequence[Fault], data: bytes, *, file: str, key: str = "
     ]
 
 
+def locate(problems: Sequence[Problem], data: bytes) -> list[Problem]:
+    """`problems` with the line and column of their JSON path in `data`, or of the nearest thing around it."""
+    found = scan_bytes(data)
+    places = {json_path(path): path for path in found.offsets}
+
+    def place_of(path: str) -> tuple[int, int]:
+        while path not in places and path != "$":
+            path = path[: max(path.rfind("."), path.rfind("["))] or "$"
+        return found.locate(places.get(path, ()))
+
+    located = []
+    for problem in problems:
+        line, column = place_of(problem.path or "$")
+        located.append(replace(problem, line=line, column=column))
+    return located
+
+
 def accept_document(value: Document, *, expected: Key | None, is_plain: bool = False) -> list[Fault]:
     """All that is wrong with a workflow whose header is right; with nothing wrong it's now in normal form.
 
@@ -117,7 +136,7 @@ def accept_document(value: Document, *, expected: Key | None, is_plain: bool = F
 def _iter_faults(value: Document, *, expected: Key | None, is_plain: bool) -> Iterator[Fault]:
     is_accepted = accepts("workflow", value)
     yield from _key_faults(value, expected)
-    unportable: list[Fault] = [] if is_plain else list(_number_faults(value))
+    unportable: list[Fault] = [] if is_plain or canonical.is_plain(value) else list(_number_faults(value))
     yield from unportable
     places = {fault.path for fault in unportable}
     if not is_accepted:
