@@ -156,6 +156,23 @@ def test_a_pull_that_was_thrown_away_licenses_no_push(loop: Loop) -> None:
     assert loop.states() == {"a": "database-ahead"}
 
 
+def test_what_moved_and_was_seen_and_came_back_is_a_decision_of_its_own(loop: Loop) -> None:
+    """Breaks: a database that equals the base has not moved."""
+    loop.commit(a="X1")
+    loop.push()
+    loop.editor.save("a", "X2")
+    loop.pull()
+    loop.repository.git("checkout", "--", ".")
+    loop.editor.save("a", "X1")
+    loop.commit(a="X3")
+
+    pushed = loop.gitsync("push", "--update")
+
+    assert pushed.code == 3
+    assert loop.editor.text("a") == "X1"
+    assert loop.states() == {"a": "diverged"}
+
+
 def test_a_workflow_that_got_its_key_in_the_database_is_not_overwritten(loop: Loop) -> None:
     """Breaks: adopt writes a mark."""
     unkeyed = loop.editor.create(None, "D")
