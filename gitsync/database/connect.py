@@ -56,7 +56,7 @@ def mask_url(url: str) -> str:
     if parsed.drivername in _POSTGRES:
         parsed = parsed.set(drivername="postgresql")
     secrets = {name: "***" for name in parsed.query if _SECRET.search(name)}
-    return parsed.update_query_dict(secrets).render_as_string(hide_password=True)
+    return parsed.update_query_dict(secrets).render_as_string(hide_password=True).replace("%2A", "*")
 
 
 def make_engine(url: str, *, command: str, lock_timeout: float, create: bool = False) -> Engine:
