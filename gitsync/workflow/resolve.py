@@ -118,7 +118,7 @@ def _explain(called: str, known: Collection[Key]) -> str:
         return f"the called workflow {called} has no key"
     near = _nearest(called.removeprefix(REFERENCE), sorted(known))
     suggestion = f"; did you mean {REFERENCE}{near}?" if near else ""
-    return f"there is no workflow {called.removeprefix(REFERENCE)}{suggestion}"
+    return f"there is no workflow for {called}{suggestion}"
 
 
 def _place_of(document: Document, what: str, name: str) -> str:
