@@ -197,11 +197,12 @@ def test_a_path_with_signs_that_mean_something_in_urls_is_a_path(tmp_path: Path)
     assert {path.name for path in folder.iterdir()} <= {"file.db", "file.db-wal", "file.db-shm"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write any file")
 def test_a_read_only_file_is_read_and_refuses_to_be_written(tmp_path: Path) -> None:
     instance = make_instance(f"sqlite:///{tmp_path}/p.db", Generation.SEED)
     instance.push(make_workflow("w"))
     (tmp_path / "p.db").chmod(stat.S_IRUSR)
+    if os.access(tmp_path / "p.db", os.W_OK):
+        pytest.skip("root may write any file")
 
     assert list(instance.digests()) == ["w"]
     with pytest.raises(AccessDenied):
