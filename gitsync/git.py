@@ -297,6 +297,10 @@ class GitRepository:
         """
         head = self.resolve("HEAD")
         listed = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        if unwatched := self.unwatched("").intersection(paths):
+            marked = b"".join(os.fsencode(path) + b"\0" for path in sorted(unwatched))
+            for flag in ("--no-assume-unchanged", "--no-skip-worktree"):  # git would leave them out, silently
+                self._bytes(["update-index", flag, "-z", "--stdin"], stdin=marked)
         self._bytes(
             ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"], stdin=listed
         )

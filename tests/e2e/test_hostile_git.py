@@ -513,6 +513,13 @@ def test_files_that_git_is_told_not_to_look_at_are_not_overwritten_unseen(loop: 
     assert (ran.code, loop.text("a")) == (3, "mine")
 
 
+def test_a_file_that_git_is_told_not_to_look_at_is_committed_when_it_was_pulled(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("update-index", "--assume-unchanged", "workflows/a.json")
+
+    check_both_ways(loop)
+
+
 def test_a_sparse_checkout_has_no_edits_in_what_it_leaves_out(loop: Loop) -> None:
     deploy_and_edit(loop)
     loop.repository.git("sparse-checkout", "set", "--no-cone", "/gitsync.yaml", "/workflows/b.json")
