@@ -41,7 +41,7 @@ def command(
     from gitsync.cli.outcome import plan_exit
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import GitsyncError
-    from gitsync.sync.reconcile import check_push, find_problems, plan_push
+    from gitsync.sync.push import check_push, find_problems, plan_push
 
     settings = settings_of(context)
     with open_workspace(settings) as workspace:

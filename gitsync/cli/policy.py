@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
-    from gitsync.sync.reconcile import PushOptions
+    from gitsync.sync.push import PushOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,7 +53,7 @@ def policy_options(function: F) -> F:
 def push_options(workspace: Workspace, values: dict[str, Any]) -> PushOptions:
     """The options as the command line and the configuration have them."""
     from gitsync.sync.plan import Policy
-    from gitsync.sync.reconcile import PushOptions
+    from gitsync.sync.push import PushOptions
 
     if values["update"] and values["force"]:
         raise click.UsageError("--update and --force are two policies; choose one")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
     from gitsync.errors import GitsyncError
     from gitsync.sync.plan import Plan
-    from gitsync.sync.reconcile import PullPlan
+    from gitsync.sync.pull import PullPlan
     from gitsync.workflow.types import Document, Key
 
 
@@ -57,7 +57,7 @@ def command(
     """
     from gitsync.cli.outcome import finish
     from gitsync.cli.workspace import open_workspace
-    from gitsync.sync.reconcile import pull_outcome
+    from gitsync.sync.pull import pull_outcome
 
     settings = settings_of(context)
     if message is not None and not make_commit:
@@ -78,7 +78,7 @@ class _Pull:
 
     def __init__(self, workspace: Workspace, *, force: bool, prune: bool, max_deletes: int | None) -> None:
         from gitsync.cli.outcome import announce
-        from gitsync.sync.reconcile import PullOptions
+        from gitsync.sync.pull import PullOptions
 
         self.workspace, self.settings = workspace, workspace.settings
         self.side = workspace.work_tree()
@@ -89,7 +89,8 @@ class _Pull:
 
     def write(self, keys: tuple[str, ...]) -> PullPlan:
         """Plan, check, ask, and write what is clean, with its marks in the ledger."""
-        from gitsync.sync.reconcile import check_pull, in_step_marks, plan_pull, pull_marks, record_quietly
+        from gitsync.sync.marks import in_step_marks, record_quietly
+        from gitsync.sync.pull import check_pull, plan_pull, pull_marks
         from gitsync.sync.side import Action, Deployment, MarkKind
 
         side, database, uncommitted = self.side, self.database, self.side.uncommitted

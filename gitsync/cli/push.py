@@ -44,7 +44,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import Conflict
     from gitsync.sync.base import State
-    from gitsync.sync.reconcile import apply_push, check_push, plan_push, push_outcome
+    from gitsync.sync.push import apply_push, check_push, plan_push, push_outcome
 
     settings = settings_of(context)
     with open_workspace(settings) as workspace:

@@ -1,0 +1,56 @@
+"""The marks that a run leaves in the ledger beside its writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from gitsync.errors import AccessDenied
+from gitsync.sync.base import State, in_step_mark
+from gitsync.sync.reconcile import Comparison, LedgerSide, MakeHistory
+from gitsync.sync.side import Deployment, Mark, MarkKind
+from gitsync.workflow.types import Key
+
+
+def in_step_marks(
+    comparison: Comparison,
+    *,
+    target: LedgerSide,
+    history: MakeHistory,
+    commit: str,
+    but: Collection[Key] = (),
+) -> dict[Key, Mark]:
+    """The marks due for keys found in step at `commit`; none where the path hasn't changed since the last.
+
+    but: keys whose files aren't committed, which stand in step with no commit.
+    """
+    if not target.has_ledger or set(commit) == {"0"}:
+        return {}
+    recent = target.recent_marks()
+    in_step = {entry.key: entry.database for entry in comparison.entries if entry.state is State.IN_SYNC}
+    if not comparison.is_selected:
+        gone = recent.keys() - comparison.files.keys() - comparison.database.digests.keys()
+        in_step |= dict.fromkeys(gone)
+    due = {}
+    for key, digest in in_step.items():
+        newest = next((mark for mark in recent.get(key, ()) if mark.commit), None)
+        is_noted = (
+            newest and newest.kind is MarkKind.PUSH and (newest.digest, newest.commit) == (digest, commit)
+        )
+        if not is_noted and key not in but:
+            due[key] = digest
+    if not due:
+        return {}
+    commits = {mark.commit for key in due for mark in recent.get(key, ()) if mark.commit}
+    past = history(list(due), commits, sorted(commits))
+    found = {key: in_step_mark(key, digest, recent.get(key, ()), past) for key, digest in due.items()}
+    return {key: mark for key, mark in found.items() if mark is not None}
+
+
+def record_quietly(target: LedgerSide, deployment: Deployment) -> int | None:
+    """Note marks where there is something to note and the right to; a reader leaves none."""
+    if not target.has_ledger or not deployment.marks:
+        return None
+    try:
+        return target.record(deployment)
+    except AccessDenied:
+        return None

@@ -1,0 +1,113 @@
+"""A pull: plan and check; from a database into the work tree."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gitsync.errors import Conflict, GitsyncError, Refused
+from gitsync.sync.plan import (
+    Entry,
+    Limits,
+    Plan,
+    Verdict,
+    check_limits,
+    history_unknown,
+    make_plan,
+    pull_verdict,
+)
+from gitsync.sync.reconcile import Comparison
+from gitsync.sync.side import Mark, MarkKind
+from gitsync.workflow.types import Key
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """What a pull was asked to do."""
+
+    force: bool = False
+    prune: bool = False
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class PullPlan:
+    """A plan for the work tree; ``uncommitted`` would be written, were their edits not in the way."""
+
+    plan: Plan
+    uncommitted: tuple[Entry, ...]
+
+
+def plan_pull(comparison: Comparison, options: PullOptions, *, uncommitted: Collection[Key]) -> PullPlan:
+    """What a pull would do; files with uncommitted edits are set aside unless forced."""
+    blocked: list[Entry] = []
+
+    def verdict(entry: Entry) -> Verdict:
+        found = pull_verdict(entry, force=options.force, prune=options.prune)
+        if found is not Verdict.LEAVE and entry.key in uncommitted and not options.force:
+            blocked.append(entry)
+            return Verdict.LEAVE
+        return found
+
+    plan = make_plan(
+        comparison.entries,
+        verdict=verdict,
+        target=lambda entry: entry.repository,
+        source=lambda entry: entry.database,
+        existing=len(comparison.files),
+    )
+    stuck = {entry.key for entry in blocked}
+    plan = replace(plan, left=tuple(entry for entry in plan.left if entry.key not in stuck))
+    return PullPlan(plan, tuple(blocked))
+
+
+def check_pull(plan: Plan, comparison: Comparison, options: PullOptions) -> None:
+    """Raise Refused where the pull would delete too much, or the database is empty."""
+    if not comparison.database.digests and comparison.files and not comparison.is_selected:
+        raise Refused(
+            "the database holds no workflows, the repository does; nothing was written",
+            code="EMPTY_SOURCE",
+            cure="`gitsync push` brings them into the database; or is this the wrong tenant?",
+        )
+    check_limits(plan, options.limits, overwrites_count=False)
+
+
+def pull_marks(plan: Plan, *, recent: Mapping[Key, Sequence[Mark]], head: str) -> dict[Key, Mark]:
+    """The marks of a pull: for each file written whose content the newest mark doesn't hold.
+
+    head: where HEAD stood when the pull wrote, ZERO before the first commit.
+    """
+    found = {}
+    for change in plan.changes:
+        newest = next((mark for mark in recent.get(change.key, ()) if mark.commit), None)
+        if newest is None or newest.digest != change.after:
+            found[change.key] = Mark(MarkKind.PULL, change.after, head)
+    return found
+
+
+def pull_outcome(pulled: PullPlan) -> GitsyncError | None:
+    """The error to end a pull with after the clean keys were written, if any stayed apart."""
+    plan = pulled.plan
+    if plan.refused:
+        return history_unknown(plan.refused, ending="the rest was pulled")
+    if plan.conflicts or pulled.uncommitted:
+        parts, cures = [], []
+        if plan.conflicts:
+            parts.append(f"changed on both sides: {', '.join(entry.key for entry in plan.conflicts)}")
+            key = plan.conflicts[0].key
+            cures.append(
+                f"`gitsync diff {key}`, then `gitsync pull --force {key}` or `gitsync push --force {key}`"
+            )
+        if pulled.uncommitted:
+            parts.append(f"edited and not committed: {', '.join(entry.key for entry in pulled.uncommitted)}")
+            cures.append("commit or `git checkout` these files, then pull again")
+        return Conflict(
+            f"{len(plan.conflicts) + len(pulled.uncommitted)} not pulled; " + "; ".join(parts),
+            code="CONFLICT" if plan.conflicts else "UNCOMMITTED_CHANGES",
+            details={
+                "conflicts": [entry.as_json() for entry in plan.conflicts],
+                "uncommitted": [entry.as_json() for entry in pulled.uncommitted],
+            },
+            cure="; ".join(cures),
+        )
+    return None

@@ -1,0 +1,139 @@
+"""A push: plan, check, apply; from a commit into a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitsync.errors import Conflict, GitsyncError, InvalidInput, Problem, Refused
+from gitsync.sync.base import State
+from gitsync.sync.marks import in_step_marks, record_quietly
+from gitsync.sync.plan import (
+    Limits,
+    Plan,
+    Policy,
+    check_conflicts,
+    check_limits,
+    make_plan,
+    push_verdict,
+)
+from gitsync.sync.reconcile import Comparison, FileSide, LedgerSide, MakeHistory
+from gitsync.sync.side import Action, Applied, Deployment, Mark, MarkKind
+from gitsync.workflow.types import Key
+
+
+@dataclass(frozen=True, slots=True)
+class PushOptions:
+    """What a push was asked to do; ``in_place`` says how it overwrites."""
+
+    policy: Policy = Policy.CREATE_ONLY
+    prune: bool = False
+    in_place: bool = False
+    limits: Limits = Limits()
+    skip_conflicts: bool = False
+    fail_on_drift: bool = False
+
+
+def plan_push(comparison: Comparison, options: PushOptions) -> Plan:
+    """What a push would do; conflicts stand in it and are judged by check_push."""
+    return make_plan(
+        comparison.entries,
+        verdict=lambda entry: push_verdict(entry, policy=options.policy, prune=options.prune),
+        target=lambda entry: entry.database,
+        source=lambda entry: entry.repository,
+        existing=len(comparison.database.digests),
+    )
+
+
+def check_push(
+    plan: Plan,
+    comparison: Comparison,
+    options: PushOptions,
+    *,
+    source: FileSide,
+    raw_calls: Mapping[Key, frozenset[str]],
+) -> None:
+    """Raise for anything that must not be written; every fault of every file in one error."""
+    if not comparison.files and comparison.database.digests and not comparison.is_selected:
+        raise Refused(
+            "the commit holds no workflows, the database does; nothing was written",
+            code="EMPTY_SOURCE",
+            cure="`gitsync pull` brings them into git",
+        )
+    problems = find_problems(plan, comparison, source=source, raw_calls=raw_calls)
+    if problems:
+        rules = {problem.rule for problem in problems}
+        also = "" if not plan.conflicts else f"; besides, {len(plan.conflicts)} in conflict"
+        raise InvalidInput(
+            f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in what would be written{also}; "
+            "nothing was written",
+            code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
+            problems=problems,
+            details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
+            cure="mend the files, commit, and push again",
+        )
+    if not options.skip_conflicts:
+        check_conflicts(plan, policy=options.policy)
+    check_limits(plan, options.limits)
+
+
+def find_problems(
+    plan: Plan, comparison: Comparison, *, source: FileSide, raw_calls: Mapping[Key, frozenset[str]]
+) -> list[Problem]:
+    """All faults of the files that the plan would write, and of files that can be no workflow."""
+    problems = [] if comparison.is_selected else list(source.strays)
+    written = [change for change in plan.changes if change.action is not Action.DELETE]
+    gone = {change.key for change in plan.changes if change.action is Action.DELETE}
+    known = (comparison.database.digests.keys() | {change.key for change in written}) - gone
+    unresolved = []
+    for key in sorted({change.key for change in written} | {entry.key for entry in plan.conflicts}):
+        facts = comparison.facts.get(key)
+        if facts is None:
+            continue
+        problems += facts.problems
+        if not facts.calls <= known or not facts.ids <= raw_calls.get(key, frozenset()):
+            unresolved.append(key)
+    problems += source.find_unresolved(unresolved, known=known, held=raw_calls)
+    return sorted(set(problems))
+
+
+def apply_push(
+    plan: Plan,
+    comparison: Comparison,
+    options: PushOptions,
+    *,
+    source: FileSide,
+    target: LedgerSide,
+    history: MakeHistory,
+) -> Applied:
+    """Write the plan in one transaction, and note what was found in step."""
+    marks = in_step_marks(comparison, target=target, history=history, commit=source.commit)
+    if options.policy is Policy.FORCE:
+        marks |= {
+            entry.key: Mark(MarkKind.PUSH, entry.database, source.commit)
+            for entry in comparison.entries
+            if entry.state is State.IN_SYNC
+        }
+    deployment = Deployment(MarkKind.PUSH, source.commit, marks, comparison.number)
+    if plan.is_empty:
+        return Applied(number=record_quietly(target, deployment))
+    written = [change.key for change in plan.changes if change.action is not Action.DELETE]
+    return target.apply(plan.changes, source.load(written), deployment)
+
+
+def push_outcome(plan: Plan, options: PushOptions) -> GitsyncError | None:
+    """The error to end a push with after the rest was written, if it was asked to go on so far."""
+    if options.skip_conflicts:
+        try:
+            check_conflicts(plan, policy=options.policy, ending="the rest was written")
+        except GitsyncError as error:
+            return error
+    drifted = [e for e in plan.left if e.state in (State.DATABASE_AHEAD, State.DELETED_IN_DATABASE)]
+    if not drifted or not options.fail_on_drift:
+        return None
+    return Conflict(
+        f"the database has moved: {', '.join(entry.key for entry in drifted)}; the rest was written",
+        code="DRIFT",
+        details={"conflicts": [entry.as_json() for entry in drifted]},
+        cure="`gitsync pull` brings its edits into git",
+    )
