@@ -35,6 +35,8 @@ PINNED: Final = [
     "--no-replace-objects",
     "--literal-pathspecs",
 ]  # fmt: skip
+_WHOLE: Final = ("-c", "core.sparseCheckout=false")
+"""A sparse checkout would hide its marks from us, and refuse paths outside its definition."""
 ZERO: Final = "0" * 40
 """The object id that stands for none: before the first commit, or a file that is not there."""
 REPOSITORY_VARIABLES: Final = (
@@ -262,7 +264,7 @@ class GitRepository:
 
     def unwatched(self, folder: str) -> frozenset[str]:
         """Paths in `folder` that git was told not to look at: assume-unchanged or skip-worktree."""
-        lines = self._bytes(["ls-files", "-v", "-z", "--", folder or "."]).split(b"\0")[:-1]
+        lines = self._bytes([*_WHOLE, "ls-files", "-v", "-z", "--", folder or "."]).split(b"\0")[:-1]
         return frozenset(os.fsdecode(line[2:]) for line in lines if line[:1].islower() or line[:1] == b"S")
 
     def check_can_commit(self) -> None:
@@ -301,9 +303,8 @@ class GitRepository:
             marked = b"".join(os.fsencode(path) + b"\0" for path in sorted(unwatched))
             for flag in ("--no-assume-unchanged", "--no-skip-worktree"):  # git would leave them out, silently
                 self._bytes(["update-index", flag, "-z", "--stdin"], stdin=marked)
-        self._bytes(
-            ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"], stdin=listed
-        )
+        add = ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"]
+        self._bytes([*_WHOLE, *add], stdin=listed)
         tree = self._tree_of(head, paths)
         if head is not None and tree == self._text(["rev-parse", f"{head}^{{tree}}"]).strip():
             return None
@@ -407,7 +408,7 @@ def _run(
                 env={"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"} | dict(env or {}),
             )
         except CommandError as error:
-            verb = next((word for word in words if not word.startswith("-")), "")
+            verb = next((word for word in words if not word.startswith("-") and "=" not in word), "")
             raise GitError(f"git {verb} failed: {_reason(error)}") from error
 
 
