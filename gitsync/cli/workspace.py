@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from gitsync.cli.options import Settings
 from gitsync.cli.progress import counter, watch
@@ -269,4 +270,4 @@ def database_url(environment: Environment, folder: Path) -> str:
     path = environment.database.removeprefix(prefix)
     if path == environment.database or path.startswith("/") or path in ("", ":memory:"):
         return environment.database
-    return f"{prefix}{folder / path}"
+    return f"{prefix}{quote(str(folder))}/{path}"  # a URL reads %, ? and # in a folder's name as its own
