@@ -78,7 +78,10 @@ class Settings:
                 code="CONFIRMATION_NEEDED",
                 cure="add --yes if it is meant",
             )
-        click.confirm(question, err=True, abort=True)
+        if not click.confirm(question, err=True):
+            from gitsync.errors import GitsyncError
+
+            raise GitsyncError("not confirmed; nothing was written", code="NOT_CONFIRMED")
 
 
 def common_options(function: F) -> F:
