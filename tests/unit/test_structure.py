@@ -1,0 +1,62 @@
+"""Imports point one way: cli → sides, render → sync → workflow → errors, and sides → database, git."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "gitsync"
+WORKFLOW = {"errors", "schemas", "workflow"}
+SYNC = WORKFLOW | {"sync"}
+ALLOWED = {
+    "errors": set[str](),
+    "workflow": WORKFLOW,
+    "sync": SYNC,
+    "config": SYNC | {"config"},
+    "git": {"errors", "git"},
+    "database": SYNC | {"database"},
+    "sides": SYNC | {"database", "git", "sides"},
+    "render": SYNC | {"render"},
+    "cli": SYNC | {"cli", "config", "database", "git", "render", "repo_layout_example", "sides"},
+}
+PURE = ("workflow", "sync")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The full names of the modules that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if room_of(path) in ALLOWED and "migrations" not in path.parts
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
+    rooms = {name.split(".")[1] for name in imported(path) if name.startswith("gitsync.")}
+
+    assert rooms <= ALLOWED[room_of(path)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if room_of(path) in PURE],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_what_a_workflow_is_and_how_it_is_decided_know_neither_git_nor_sql_nor_click(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imported(path)}
+
+    assert not roots & {"click", "git", "os", "rich", "sqlalchemy", "subprocess", "psycopg"}
