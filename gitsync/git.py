@@ -298,6 +298,10 @@ class GitRepository:
         By plumbing: no hook runs and nothing is signed, so that a pull in a pipeline cannot hang or be changed.
         """
         head = self.resolve("HEAD")
+        tracked = set(self._bytes(["ls-files", "-z"]).split(b"\0"))
+        paths = [p for p in paths if os.fsencode(p) in tracked or os.path.lexists(self.top / p)]
+        if not paths:
+            return None  # never committed, and gone
         listed = b"".join(os.fsencode(path) + b"\0" for path in paths)
         if unwatched := self.unwatched("").intersection(paths):
             marked = b"".join(os.fsencode(path) + b"\0" for path in sorted(unwatched))

@@ -493,6 +493,18 @@ def test_what_else_is_staged_stays_staged(loop: Loop) -> None:
     ]
 
 
+def test_a_file_that_never_was_committed_can_be_pruned_with_a_commit(loop: Loop) -> None:
+    loop.commit(z="Z")
+    loop.push()
+    loop.write_file("a", "mine")
+    head = loop.repository.head
+
+    pulled = loop.pull("--force", "--prune", "--commit", "a")
+
+    assert pulled.changes == {"a": "delete"}
+    assert (loop.text("a"), loop.repository.head) == (None, head)
+
+
 def test_ignored_workflow_files_are_committed_all_the_same(loop: Loop) -> None:
     loop.repository.commit_file(".gitignore", "*.json\n")
     loop.editor.save("a", "A1")
