@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -354,7 +354,7 @@ class NeverLoses(RuleBasedStateMachine):
         is_planned: bool,
     ) -> None:
         commit = list(self.truth.commits)[-1 - back :][0] if is_old else self.world.head
-        select = self._known(select, commit)
+        select = self._known(select, lambda key: self.truth.at(commit, key).text)
         options = [*policy, *(["--prune"] if prune else []), "--ref", commit, *select]
         planned = self.world.gitsync("plan", "-o", "json", *options) if is_planned else None
 
@@ -377,7 +377,7 @@ class NeverLoses(RuleBasedStateMachine):
     def pull(self, commit: bool, prune: bool, force: bool, select: Sequence[str]) -> None:
         options = [name for name, on in (("--commit", commit), ("--prune", prune), ("--force", force)) if on]
 
-        self._pull([*options, *self._known(select, self.world.head)], is_forced=force)
+        self._pull([*options, *self._known(select, self.world.loop.text)], is_forced=force)
 
     @rule()
     def settle(self) -> None:
@@ -454,12 +454,10 @@ class NeverLoses(RuleBasedStateMachine):
                 self.truth.observe(self.world.head, key)
         return ran
 
-    def _known(self, select: Sequence[str], commit: str) -> list[str]:
+    def _known(self, select: Sequence[str], held: Callable[[str], str | None]) -> list[str]:
         """Those of `select` that a side holds: gitsync refuses a name that it has never heard."""
-        held = self.world.database()
-        return [
-            key for key in select if held[key] or self.truth.at(commit, key).text or self.world.loop.text(key)
-        ]
+        there = self.world.database()
+        return [key for key in select if there[key] or held(key)]
 
     def _write(self, key: str, text: str | None) -> None:
         path = self.world.loop.path(key)
