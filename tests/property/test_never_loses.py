@@ -514,7 +514,7 @@ def test_no_edit_is_lost_between_git_and_sqlite(tmp_path: Path) -> None:
             shutil.copy(template / "product.db", Path(name) / "product.db")
             yield World(Path(name), f"sqlite:///{name}/product.db", template)
 
-    run(make_world, share=0.25)
+    run(make_world, share=0.6)
 
 
 def test_no_edit_is_lost_between_git_and_postgresql(tmp_path: Path, postgres_url: str) -> None:
@@ -531,7 +531,7 @@ def test_no_edit_is_lost_between_git_and_postgresql(tmp_path: Path, postgres_url
             ):
                 yield World(Path(name), url, template)
 
-        run(make_world, share=0.05)
+        run(make_world, share=0.1)
 
 
 def run(make_world: Any, *, share: float) -> None:
