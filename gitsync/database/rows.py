@@ -17,6 +17,7 @@ from gitsync.sync.side import Unkeyed
 from gitsync.workflow.document import is_key, make_document
 from gitsync.workflow.parse import parse_stored
 from gitsync.workflow.references import to_references
+from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Document, Json, Key
 
 _PARSED: Final = {"trigger", "retentionPolicyOverride"}
@@ -119,6 +120,8 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
 
     def referenced(text: str) -> Json:
         definition = parse_stored(text)
+        if CALL not in text and "\\u" not in text:
+            return definition  # nothing is called in it, so its steps need no walk of their own
         unresolved.extend(to_references(definition, key=key, keys_by_id=keys_by_id))
         return definition
 

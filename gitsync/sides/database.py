@@ -23,7 +23,6 @@ from gitsync.database.tables import Tables, make_tables
 from gitsync.errors import ConfigError
 from gitsync.sync.side import Applied, Change, Deployment, Mark, Snapshot
 from gitsync.workflow.canonical import document_digest
-from gitsync.workflow.references import called_keys
 from gitsync.workflow.types import Digest, Document, Key
 
 _PROGRESS_STEP: Final = 100
@@ -36,8 +35,8 @@ class Database:
     keeps workflows per tenant. actor: uuid of the user written as author. command: shown by the server as
     ``gitsync <command>``. in_place: overwriting keeps ids. lock_timeout: seconds to wait for another run.
     new_tenant: the tenant may be one without workflows where others have some.
-    After `snapshot`, ``ids`` has each key's id, ``callers`` the keys that call a key, and ``raw_calls`` the
-    ids that a key calls and that belong to no key.
+    After `snapshot`, ``ids`` has each key's id, and ``raw_calls`` the ids that a key calls and that belong
+    to no key.
     Raises ConfigError, DatabaseError or AccessDenied on entering.
     """
 
@@ -56,7 +55,6 @@ class Database:
         self.address: Final = mask_url(url)
         self.environment: Final = environment
         self.ids: Mapping[Key, str] = {}
-        self.callers: Mapping[Key, frozenset[Key]] = {}
         self.raw_calls: Mapping[Key, frozenset[str]] = {}
         self.on_progress: Callable[[int, int], None] | None = None
         self._url = parse_url(url)
@@ -109,7 +107,6 @@ class Database:
         Raises DuplicateKey, and ConfigError (UNKNOWN_TENANT) for a tenant without rows where others have some.
         """
         digests: dict[Key, Digest] = {}
-        callers: dict[Key, set[Key]] = {}
         raw_calls: dict[Key, frozenset[str]] = {}
         warnings = self._tenant_warnings()
         with self._reading() as connection:
@@ -117,15 +114,12 @@ class Database:
             number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
             for held in iter_held(connection, self._tables, index.keys_by_id):
                 digests[held.key] = document_digest(held.document)
-                for called in called_keys(held.document):
-                    callers.setdefault(called, set()).add(held.key)
                 if held.unresolved:
                     raw_calls[held.key] = frozenset(held.unresolved)
                     ids = ", ".join(sorted(set(held.unresolved)))
                     warnings.append(f"{held.key} calls {ids}, which no workflow with a key has as its id")
                 self._report(len(digests), len(index.ids))
         self.ids = index.ids
-        self.callers = {called: frozenset(by) for called, by in callers.items()}
         self.raw_calls = raw_calls
         return Snapshot(str(number), digests, index.unkeyed, tuple(sorted(warnings)))
 
