@@ -51,9 +51,8 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
         if settings.is_json:
             from gitsync.render.json import head, render_json
 
-            commit = None if set(side.commit) == {"0"} else side.commit
             value = {
-                **head("diff", environment=workspace.environment.name, commit=commit),
+                **head("diff", environment=workspace.environment.name, commit=side.revision),
                 "workflows": [
                     {**found.entry.as_json(), "summary": found.words, "diff": list(found.lines)}
                     for found in differ.differences(apart)

@@ -61,7 +61,6 @@ def command(
         if settings.is_json:
             from gitsync.render.json import error_json, plan_json, render_json
 
-            commit = None if set(side.commit) == {"0"} else side.commit
             more = {
                 "problems": [problem.as_json() for problem in problems],
                 "wouldFail": error_json(obstacle) if obstacle else None,
@@ -69,7 +68,7 @@ def command(
             }
             name = workspace.environment.name
             click.echo(
-                render_json(plan_json("plan", plan, environment=name, commit=commit, **more)), nl=False
+                render_json(plan_json("plan", plan, environment=name, commit=side.revision, **more)), nl=False
             )
         else:
             from gitsync.render.text import print_plan, say, summary

@@ -142,7 +142,6 @@ class _Pull:
     def print(self, pulled: PullPlan, commit: str | None, outcome: GitsyncError | None) -> None:
         """The result, as text or JSON."""
         from gitsync.cli.outcome import as_part
-        from gitsync.git import ZERO
         from gitsync.render.json import entries_json, plan_json, render_json
         from gitsync.render.text import print_plan, print_unkeyed, say, summary
 
@@ -152,7 +151,7 @@ class _Pull:
                 "pull",
                 plan,
                 environment=self.workspace.environment.name,
-                commit=commit or (None if self.side.commit == ZERO else self.side.commit),
+                commit=commit or self.side.revision,
                 committed=commit is not None,
                 uncommitted=entries_json(pulled.uncommitted),
                 warnings=[*snapshot.warnings, *self.warnings],

@@ -55,7 +55,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
             command="push", in_place=options.in_place, new_tenant=values["new_tenant"]
         )
         announce(workspace, settings, database.address)
-        if set(side.commit) == {"0"}:
+        if side.revision is None:
             settings.tell("there is no commit yet; `git add` and `git commit` the workflows first")
         elif registry is None:
             settings.tell(

@@ -56,12 +56,11 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
         if settings.is_json:
             from gitsync.render.json import render_json, status_json
 
-            commit = None if set(side.commit) == {"0"} else side.commit
             value = status_json(
                 comparison,
                 entries,
                 environment=workspace.environment.name,
-                commit=commit,
+                commit=side.revision,
                 uncommitted=uncommitted,
             )
             click.echo(render_json(value), nl=False)
@@ -71,7 +70,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
         console = settings.console()
         shown = [entry for entry in entries if show_all or entry.state is not State.IN_SYNC]
         apart = [entry for entry in shown if entry.state is not State.IN_SYNC]
-        place = "no commit yet" if set(side.commit) == {"0"} else f"commit {side.commit[:10]}"
+        place = f"commit {side.revision[:10]}" if side.revision else "no commit yet"
         say(console, f"{workspace.environment.name}: {database.address} and {place}")
         print_entries(console, shown)
         in_step = len(entries) - len(apart)

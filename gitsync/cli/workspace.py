@@ -77,7 +77,7 @@ class Workspace:
         return WorkTree(self.git, folder=self.folder_at(self.config), commit=commit)
 
     def registry_at(self, commit: str) -> Registry | None:
-        """What the target runtime offers, as `commit` says; ``None`` with one note where it says nothing."""
+        """What the target runtime offers, as `commit` says; ``None`` where it says nothing."""
         config = self.config_at(commit)
         if config.registry is None:
             return None

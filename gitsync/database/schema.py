@@ -84,11 +84,6 @@ class Found:
         column = self.tenant_column
         return column if column in self.versions else None
 
-    @property
-    def has_product_tables(self) -> bool:
-        """Whether both of the product's tables are there."""
-        return bool(self.definitions and self.versions)
-
     def missing_columns(self) -> list[str]:
         """Columns that gitsync cannot do without and that aren't there, as ``table.column``."""
         return [

@@ -54,6 +54,11 @@ class CommitSide:
         self.git, self.folder, self.commit = git, folder, commit
         self._normal: set[str] = set()  # blobs that were examined, and are valid and normal as they stand
 
+    @property
+    def revision(self) -> str | None:
+        """The commit, ``None`` before the first one."""
+        return None if self.commit == ZERO else self.commit
+
     def path(self, key: Key) -> str:
         """The path of the key's file from the repository's top."""
         return f"{self.folder}/{key}{SUFFIX}" if self.folder else f"{key}{SUFFIX}"
