@@ -29,14 +29,15 @@ _FIRST_UNORDERED: Final = "\ud800"
 _vetted_keys: set[str] = set()
 
 
-def canonical_bytes(value: Json) -> bytes:
+def canonical_bytes(value: Json, *, known_plain: bool = False) -> bytes:
     """The canonical form of `value`, UTF-8 with one LF at the end; equal values give equal bytes.
 
+    known_plain: `is_plain` holds, as the text that `value` was read from has shown.
     Numbers no double can hold (``int``, ``Decimal``) are written digit for digit, lone surrogates escaped.
     Raises ValueError for NaN and the infinities.
     Source: RFC 8785, sections 3.2.2 and 3.2.3.
     """
-    if is_plain(value):
+    if known_plain or is_plain(value):
         try:
             return dump_plain(value)
         except TypeError:  # a lone surrogate, or deeper than orjson goes
@@ -58,9 +59,9 @@ def digest_of(data: bytes) -> Digest:
     return Digest(sha1.hexdigest())
 
 
-def document_digest(document: Document) -> Digest:
+def document_digest(document: Document, *, known_plain: bool = False) -> Digest:
     """The digest of a workflow: of the canonical form of `document`, which is in normal form."""
-    return digest_of(canonical_bytes(document))
+    return digest_of(canonical_bytes(document, known_plain=known_plain))
 
 
 def dump_plain(value: Json) -> bytes:

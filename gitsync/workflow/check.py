@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 
 from gitsync.errors import InvalidInput, Problem
@@ -17,7 +18,7 @@ from gitsync.workflow.document import (
     is_key,
     normalise,
 )
-from gitsync.workflow.parse import invalid_input, parse_json, parse_judged, scan_bytes
+from gitsync.workflow.parse import invalid_input, parse_json, parse_plain, scan_bytes
 from gitsync.workflow.resolve import check_dependencies, check_references
 from gitsync.workflow.scan import Path, json_path
 from gitsync.workflow.schema import accepts, iter_faults, type_name
@@ -60,19 +61,34 @@ def read_workflow(data: bytes, *, file: str, key: Key | None = None) -> Document
 def read_with_digest(data: bytes, *, file: str, key: Key | None = None) -> tuple[Document, Digest]:
     """`read_workflow` with the digest of what it gives, which is mostly that of `data` itself."""
     expected = key or _key_of(file)
+    if (document := _read_canonical(data, expected)) is not None:
+        return document, digest_of(data)
     try:
-        value, is_plain = parse_judged(data, file=file)
+        value = parse_json(data, file=file)
     except InvalidInput as error:
         raise invalid_input([replace(problem, key=expected or "") for problem in error.problems]) from None
     faults = list(_header_faults(value))
     if not faults:
         assert isinstance(value, dict)
-        faults = accept_document(value, expected=expected, is_plain=is_plain)
+        faults = accept_document(value, expected=expected)
         if not faults:
-            if is_plain and dump_plain(value) == data:
-                return value, digest_of(data)  # it was canonical and normal as it stood
             return value, document_digest(value)
     raise invalid_input(problems_of(faults, data, file=file, key=expected or ""))
+
+
+def _read_canonical(data: bytes, expected: Key | None) -> Document | None:
+    """The document of a file that is valid, canonical and normal as it stands; ``None`` for any other."""
+    value = parse_plain(data)
+    if not _has_shape(value) or next(_header_faults(value), None) is not None:
+        return None
+    assert isinstance(value, dict)
+    try:
+        if dump_plain(normalise(value)) != data:
+            return None
+    except TypeError:  # deeper than orjson goes
+        return None
+    faults = chain(_iter_faults(value, expected=expected, is_plain=True), _action_faults(value))
+    return value if next(faults, None) is None else None
 
 
 def read_stored_document(data: bytes, *, file: str) -> Document:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gitsync.errors import InvalidInput
 from gitsync.workflow.canonical import _write as write_slowly
 from gitsync.workflow.canonical import canonical_bytes, is_plain
-from gitsync.workflow.parse import parse_json, parse_stored
+from gitsync.workflow.parse import parse_json, parse_plain, parse_stored, parse_stored_judged
 from tests.support.documents import json_values
 
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[^"\s]+|\s+')
@@ -34,6 +34,34 @@ def test_order_numbers_and_strings_are_those_of_an_independent_rfc_8785(value: A
 def test_the_fast_writer_and_our_own_agree_wherever_the_fast_one_is_used(value: Any) -> None:
     if is_plain(value):
         assert canonical_bytes(value) == write_slowly(value).encode() + b"\n"
+
+
+@given(json_values, st.sampled_from([None, 0, 3, "\t"]), st.booleans())
+@example({"\ue000": 1, "\U00010000": 2}, None, False)
+@example({"\ue000": 1, "\U00010000": 2}, None, True)
+@example({"key": "\U0001f514 in a value, then a key:", "b": '2026-01-0, ": '}, 2, False)
+@example([1.0, -0.0, 1e16, 5e-324, 1e-7, 0.00001, 1e300, -0], None, False)
+@example([9007199254740992, 9007199254740991, 123456789.12345678], None, False)
+def test_what_the_text_shows_to_be_plain_is_plain(value: Any, indent: int | str | None, ascii_: bool) -> None:
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_, sort_keys=True)
+
+    parsed, is_known_plain = parse_stored_judged(text)
+
+    assert not is_known_plain or is_plain(parsed)
+    assert parse_plain(text.encode()) in (None, parsed)
+    assert not is_known_plain or canonical_bytes(parsed, known_plain=True) == canonical_bytes(parsed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": [1, 2, "v.2", "2026-01-05", "8e12"], "é": "x: y"}',
+        '{"a": "\U0001f514 here", "b": {"c": [true, null, -5]}}',
+        '{\n  "version": 12,\n  "name": "契約、更新"\n}\n',
+    ],
+)
+def test_ordinary_text_is_seen_to_be_plain(text: str) -> None:
+    assert parse_stored_judged(text)[1]
 
 
 @given(json_values)
