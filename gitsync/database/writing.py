@@ -13,11 +13,10 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, insert, null,
 
 from gitsync.database.tables import METADATA_COLUMNS, VALIDATION_COLUMNS, Tables
 from gitsync.workflow.canonical import canonical_bytes, digest_of
-from gitsync.workflow.parse import parse_stored
 from gitsync.workflow.references import to_ids
+from gitsync.workflow.steps import CALL, iter_steps
 from gitsync.workflow.types import Digest, Document, Json, Key
 
-_CALL: Final = b"control.callWorkflow"
 _TWO_SPELLINGS: Final = re.compile(rb"\.0[,\]}]|[0-9]e")
 _TENANT_COLUMNS: Final = ("tenant", "tenant_id")
 
@@ -172,11 +171,16 @@ class Writer:
         if not isinstance(definition, dict):
             return dump(definition)
         text = dump({**definition, "id": own_id})
-        if _CALL.decode() not in text:
+        if CALL not in text:
             return text
-        copy = parse_stored(text)
+        calls = [(step, step.get("workflowId")) for step in iter_steps(definition) if step["type"] == CALL]
+        copy = {**definition}
         to_ids(copy, own_id=own_id, ids_by_key=self.ids_by_key)
-        return dump(copy)
+        text = dump(copy)
+        for step, called in calls:  # the steps themselves are shared with `definition`
+            if called is not None:
+                step["workflowId"] = called
+        return text
 
 
 def version_digest(version: Mapping[str, Any]) -> Digest:

@@ -21,7 +21,9 @@ MAX_SAFE_INTEGER: Final = 2**53 - 1
 MAX_EXPONENT: Final = 1000
 """A Decimal whose exponent lies beyond this, either way, is written with an exponent."""
 
-_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+_OPTIONS: Final = (
+    orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_STRICT_INTEGER
+)
 _VETTED_LIMIT: Final = 20_000
 _FIRST_UNORDERED: Final = "\ud800"
 """Strings wholly below this sort alike by code point and by UTF-16 code unit."""
@@ -40,7 +42,7 @@ def canonical_bytes(value: Json, *, known_plain: bool = False) -> bytes:
     if known_plain or is_plain(value):
         try:
             return dump_plain(value)
-        except TypeError:  # a lone surrogate, or deeper than orjson goes
+        except TypeError:  # a lone surrogate, deeper than orjson goes, or not plain after all
             pass
     text = _write(value) + "\n"
     try:
@@ -65,7 +67,10 @@ def document_digest(document: Document, *, known_plain: bool = False) -> Digest:
 
 
 def dump_plain(value: Json) -> bytes:
-    """The canonical form of a value that `is_plain`; raises TypeError where orjson cannot write it."""
+    """The canonical form of a value that `is_plain`.
+
+    Raises TypeError where orjson cannot write it, and for integers beyond ±(2^53-1).
+    """
     return orjson.dumps(value, option=_OPTIONS)
 
 

@@ -23,29 +23,28 @@ _BOM: Final = b"\xef\xbb\xbf"
 _DEEP_INDENT: Final = b"\n" + b"  " * MAX_NESTING
 _ESCAPED_HAZARD: Final = re.compile(r"\\u(?:0000|[dD][89abAB])")
 
-# Numbers are judged in a text whose digits are all "0", which is ten times faster than a search for
-# character classes.
+# What matters of a text is searched in a copy with one character for each class of characters, which is ten
+# times faster than a search for classes: digits are "0", ends of a value ",", and "^" begins a character
+# that UTF-16 and code points may order differently.
 _CLASSES: Final = bytes.maketrans(
     bytes(range(256)),
     bytes(
         ord("0") if byte in b"0123456789" else
-        ord(".") if byte == ord(".") else
         ord("E") if byte in b"eE" else
         ord("-") if byte in b"+-" else
         ord(",") if byte in b",]} \t\n\r" else
+        ord("^") if byte >= 0xEE else
+        byte if byte in b'.":\\' else
         ord("x")
         for byte in range(256)
     ),
 )  # fmt: skip
 _LONG_NUMBER: Final = b"0" * 16
 _DECIMAL: Final = b"0.0"
+_WHOLE_DECIMAL: Final = re.compile(rb"\.0(?:0*[,\]}\s]|0*\Z|000)")
 _EXPONENT: Final = re.compile(rb"0E-?0+(?:,|\Z)")
 _LARGE_EXPONENT: Final = re.compile(rb"0E-?0000*(?:,|\Z)")
-_MINUS_ZERO: Final = re.compile(rb"-0(?:[,\]}\s]|\Z)")
-_UNORDERED_KEYS: Final = tuple(
-    (lead, re.compile(re.escape(lead) + rb'[^"]*"\s*:')) for lead in map(bytes, zip(range(0xEE, 0xF5)))
-)
-"""First byte of characters that UTF-16 orders in another way than code points, with what finds one in a key."""
+_UNORDERED_KEY: Final = re.compile(rb'\^[^"]*",*:')
 
 
 def parse_json(data: bytes, *, file: str) -> Json:
@@ -73,12 +72,12 @@ def parse_json(data: bytes, *, file: str) -> Json:
 
 
 def parse_plain(data: bytes) -> Json:
-    """The value of `data` where its text shows that the value is plain, else ``None``, whatever is wrong.
+    """The value of `data`, whose numbers and keys look plain (`canonical.is_plain`); else ``None``.
 
-    Duplicate keys are not seen: the caller compares `canonical.dump_plain` of the value with `data`.
+    For a file that may be canonical as it stands. The caller compares `canonical.dump_plain` of the value
+    with `data`: where they are equal, there was no duplicate key, no long number and no other layout.
     """
-    classes = data.translate(_CLASSES)
-    if not _is_exact(classes) or not _is_plain_text(data, classes) or _DEEP_INDENT in data:
+    if not _is_plain_text(data, data.translate(_CLASSES)) or _DEEP_INDENT in data:
         return None
     try:
         return orjson.loads(data)  # type: ignore[no-any-return]
@@ -132,13 +131,16 @@ def _is_exact(classes: bytes) -> bool:
 
 
 def _is_plain_text(data: bytes, classes: bytes) -> bool:
-    """Whether the value of `data`, whose numbers are exact, is plain: without fractions, its keys in one order.
+    """Whether the value of `data`, whose numbers are exact, is plain; ``False`` means: look.
 
-    Told by the text alone, in a third of the time that a walk over the value takes; ``False`` means: look.
+    Told by the text alone, in half the time that a walk over the value takes: no exponent, no 1.0 or 0.00001,
+    no key with an unusual character.
     """
-    if _DECIMAL in classes or _EXPONENT.search(classes) or _MINUS_ZERO.search(data) or b"\\u" in data:
+    if _EXPONENT.search(classes) or (_DECIMAL in classes and _WHOLE_DECIMAL.search(data)):
         return False
-    return not any(lead in data and pattern.search(data) for lead, pattern in _UNORDERED_KEYS)
+    if b"\\" in classes and (b"^" in classes or b"\\u" in data):
+        return False
+    return b"^" not in classes or not _UNORDERED_KEY.search(classes)
 
 
 def position_of(data: bytes, path: Sequence[str | int]) -> tuple[int, int]:
