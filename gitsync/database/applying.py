@@ -18,7 +18,7 @@ from gitsync.database.tables import Tables
 from gitsync.database.writing import Write, Writer, version_digest
 from gitsync.errors import NotConverged, PlanStale
 from gitsync.sync.side import Action, Applied, Change, Deployment
-from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
+from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.types import Digest, Document, Key
 
 _MOST_LISTED: Final = 12
@@ -123,7 +123,7 @@ class Applier:
         def iter_items() -> Generator[ledger.Item]:
             for held in self._held(planned, index):
                 change, key = planned[held.key], held.key
-                content = canonical_bytes(held.document)
+                content = canonical_bytes(held.document, known_plain=held.is_plain)
                 if digest_of(content) != change.before:
                     stale.append(key)
                 elif not stale:
@@ -172,7 +172,7 @@ class Applier:
     def _check_converged(self, planned: Mapping[Key, Change]) -> None:
         """Raise NotConverged where the database does not hold what was meant, whatever the reason."""
         index = read_index(self.connection, self.tables)
-        digests = {held.key: document_digest(held.document) for held in self._held(planned, index)}
+        digests = {held.key: held.digest for held in self._held(planned, index)}
         wrong = sorted(key for key, change in planned.items() if digests.get(key) != change.after)
         if wrong:
             raise NotConverged(

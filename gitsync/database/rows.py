@@ -14,11 +14,12 @@ from gitsync.database.schema import unknown_tenant
 from gitsync.database.tables import METADATA_COLUMNS, Tables
 from gitsync.errors import DatabaseError, DuplicateKey, GitsyncError
 from gitsync.sync.side import Unkeyed
+from gitsync.workflow.canonical import document_digest, is_plain
 from gitsync.workflow.document import is_key, make_document
-from gitsync.workflow.parse import parse_stored
+from gitsync.workflow.parse import parse_stored, parse_stored_judged
 from gitsync.workflow.references import to_references
 from gitsync.workflow.steps import CALL
-from gitsync.workflow.types import Document, Json, Key
+from gitsync.workflow.types import Digest, Document, Json, Key
 
 _PARSED: Final = {"trigger", "retentionPolicyOverride"}
 _FALSE_IF_NULL: Final = {"isSystem", "isPaused", "autoPauseOnFailure"}
@@ -37,13 +38,20 @@ class Index:
 class Held:
     """One workflow as the database holds it.
 
-    unresolved: ids that it calls and that belong to no key.
+    unresolved: ids that it calls and that belong to no key. is_plain: the document is known to be plain
+    (`canonical.is_plain`).
     """
 
     workflow_id: str
     key: Key
     document: Document = field(repr=False)
     unresolved: Sequence[str] = ()
+    is_plain: bool = False
+
+    @property
+    def digest(self) -> Digest:
+        """The document's digest."""
+        return document_digest(self.document, known_plain=self.is_plain)
 
 
 def read_index(connection: Connection, tables: Tables, *, new_tenant: bool = True) -> Index:
@@ -118,8 +126,16 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
     metadata = dict(zip(METADATA_COLUMNS, values, strict=True))
     unresolved: list[str] = []
 
+    are_plain = True
+
+    def parsed(text: str) -> Json:
+        nonlocal are_plain
+        value, is_known_plain = parse_stored_judged(text)
+        are_plain &= is_known_plain
+        return value
+
     def referenced(text: str) -> Json:
-        definition = parse_stored(text)
+        definition = parsed(text)
         if CALL not in text and "\\u" not in text:
             return definition  # nothing is called in it, so its steps need no walk of their own
         unresolved.extend(to_references(definition, key=key, keys_by_id=keys_by_id))
@@ -132,7 +148,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
             draft_definition=referenced(draft),
             draft_version=draft_version,
             versions=[
-                (version[1], referenced(version[2]), None if version[3] is None else parse_stored(version[3]))
+                (version[1], referenced(version[2]), None if version[3] is None else parsed(version[3]))
                 for version in versions
             ],
         )
@@ -143,7 +159,8 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
             details={"key": key, "workflowId": workflow_id},
             cure="open and save it in the product's editor, or correct the row",
         ) from error
-    return Held(workflow_id, key, document, tuple(dict.fromkeys(unresolved)))
+    are_plain = are_plain and is_plain(document["metadata"]) and is_plain(document["dependencies"])
+    return Held(workflow_id, key, document, tuple(dict.fromkeys(unresolved)), are_plain)
 
 
 def _definitions_query(tables: Tables) -> Select[Any]:

@@ -22,7 +22,6 @@ from gitsync.database.schema import Found, check_tables, check_tenant, look
 from gitsync.database.tables import Tables, make_tables
 from gitsync.errors import ConfigError
 from gitsync.sync.side import Applied, Change, Deployment, Mark, Snapshot
-from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.types import Digest, Document, Key
 
 _PROGRESS_STEP: Final = 100
@@ -113,7 +112,7 @@ class Database:
             index = read_index(connection, self._tables, new_tenant=self._new_tenant)
             number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
             for held in iter_held(connection, self._tables, index.keys_by_id):
-                digests[held.key] = document_digest(held.document)
+                digests[held.key] = held.digest
                 if held.unresolved:
                     raw_calls[held.key] = frozenset(held.unresolved)
                     ids = ", ".join(sorted(set(held.unresolved)))
