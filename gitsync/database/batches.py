@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from itertools import islice
+from queue import Empty, Queue
 from typing import Final, TypeVar
 
 BATCH: Final = 500
@@ -20,3 +23,43 @@ def in_batches(items: Iterable[_T], size: int = DOCUMENTS) -> Iterator[list[_T]]
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def read_ahead(items: Generator[_T], size: int) -> Generator[_T]:
+    """`items`, made by a thread in lists of `size` while the caller works on the one before.
+
+    For what waits for a server or another process: the waiting costs nothing then. Two lists are held besides
+    the caller's. Nobody else may use what `items` uses until the generator ends; it is closed with this one.
+    """
+    made: Queue[list[_T] | BaseException] = Queue(maxsize=1)
+    is_wanted = True
+
+    def make() -> None:
+        try:
+            with closing(items):
+                for batch in in_batches(items, size):
+                    if not is_wanted:
+                        return
+                    made.put(batch)
+            made.put([])
+        except BaseException as error:  # noqa: BLE001 - it is raised where the items are used
+            made.put(error)
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while batch := made.get():
+            if isinstance(batch, BaseException):
+                raise batch
+            yield from batch
+    finally:
+        is_wanted = False
+        while thread.is_alive():
+            _drain(made)
+            thread.join(timeout=0.05)
+
+
+def _drain(queue: Queue[_T]) -> None:
+    """Make room, so that a thread that wants to put something goes on, and ends."""
+    with suppress(Empty):
+        queue.get_nowait()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, select
 
-from gitsync.database.batches import BATCH
+from gitsync.database.batches import BATCH, DOCUMENTS, read_ahead
 from gitsync.database.schema import unknown_tenant
 from gitsync.database.tables import METADATA_COLUMNS, Tables
 from gitsync.errors import DatabaseError, DuplicateKey, GitsyncError
@@ -87,11 +87,24 @@ def iter_held(
     keys_by_id: Mapping[str, Key],
     *,
     ids: Collection[str] | None = None,
+    is_alone: bool = False,
 ) -> Iterator[Held]:
     """The workflows that are in `keys_by_id`, by id; of `ids` alone where these are given.
 
     keys_by_id: what ids in definitions become. Streamed; the connection has to stay open meanwhile.
+    is_alone: nothing else uses the connection meanwhile, so rows may be fetched while others are worked on.
     """
+    rows = _iter_rows(connection, tables, keys_by_id, ids)
+    if is_alone and tables.found.is_postgresql:
+        rows = read_ahead(rows, DOCUMENTS)
+    for row, versions in rows:
+        yield make_held(row, versions, keys_by_id)
+
+
+def _iter_rows(
+    connection: Connection, tables: Tables, wanted: Container[str], ids: Collection[str] | None
+) -> Generator[tuple[Sequence[Any], Sequence[Sequence[Any]]]]:
+    """Each definition row with its version rows, by id."""
     definitions, versions = tables.definitions.c, tables.versions.c
     rows, own = _definitions_query(tables), _versions_query(tables)
     if ids is not None:
@@ -100,9 +113,9 @@ def iter_held(
     own = own.order_by(versions.workflow_id, versions.version)
     with _streams(connection, rows.order_by(definitions.workflow_id), own) as (found, ahead):
         for row in found:
-            if row[0] in keys_by_id:
+            if row[0] in wanted:
                 ahead.skip_before(row[0])
-                yield make_held(row, ahead.take(row[0]), keys_by_id)
+                yield row, ahead.take(row[0])
 
 
 def iter_by_key(

@@ -111,7 +111,7 @@ class Database:
         with self._reading() as connection:
             index = read_index(connection, self._tables, new_tenant=self._new_tenant)
             number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
-            for held in iter_held(connection, self._tables, index.keys_by_id):
+            for held in iter_held(connection, self._tables, index.keys_by_id, is_alone=True):
                 digests[held.key] = held.digest
                 if held.unresolved:
                     raw_calls[held.key] = frozenset(held.unresolved)

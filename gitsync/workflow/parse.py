@@ -75,9 +75,9 @@ def parse_plain(data: bytes) -> Json:
     """The value of `data`, whose numbers and keys look plain (`canonical.is_plain`); else ``None``.
 
     For a file that may be canonical as it stands. The caller compares `canonical.dump_plain` of the value
-    with `data`: where they are equal, there was no duplicate key, no long number and no other layout.
+    with `data`: where they are equal, there was no duplicate key and no other layout.
     """
-    if not _is_plain_text(data, data.translate(_CLASSES)) or _DEEP_INDENT in data:
+    if not _judge(data)[1] or _DEEP_INDENT in data:
         return None
     try:
         return orjson.loads(data)  # type: ignore[no-any-return]
@@ -102,10 +102,10 @@ def parse_stored(text: str | bytes) -> Json:
 def parse_stored_judged(text: str | bytes) -> tuple[Json, bool]:
     """`parse_stored`, and whether the value is known to be plain (`canonical.is_plain`); ``False`` means: look."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    classes = data.translate(_CLASSES)
-    if _is_exact(classes):
+    is_exact, is_plain = _judge(data)
+    if is_exact:
         try:
-            return orjson.loads(data), _is_plain_text(data, classes)
+            return orjson.loads(data), is_plain
         except orjson.JSONDecodeError:
             pass
     try:
@@ -123,24 +123,24 @@ def parse_stored_judged(text: str | bytes) -> tuple[Json, bool]:
         return found.value, False
 
 
-def _is_exact(classes: bytes) -> bool:
-    """Whether a double holds every number of the text with these classes."""
-    if _LONG_NUMBER in classes or _LARGE_EXPONENT.search(classes):
-        return False
-    return _DECIMAL not in classes or _LONG_NUMBER not in classes.replace(b".", b"0")
+def _judge(data: bytes) -> tuple[bool, bool]:
+    """Whether a double holds every number of a JSON text, and whether its value is known to be plain.
 
-
-def _is_plain_text(data: bytes, classes: bytes) -> bool:
-    """Whether the value of `data`, whose numbers are exact, is plain; ``False`` means: look.
-
-    Told by the text alone, in half the time that a walk over the value takes: no exponent, no 1.0 or 0.00001,
-    no key with an unusual character.
+    Told by the text alone, in half the time that a walk over the value takes. Plain is what has no exponent,
+    no 1.0 or 0.00001, no long number, and no key with an unusual character.
     """
-    if _EXPONENT.search(classes) or (_DECIMAL in classes and _WHOLE_DECIMAL.search(data)):
-        return False
+    classes = data.translate(_CLASSES)
+    has_exponent = _EXPONENT.search(classes) is not None
+    has_decimal = _DECIMAL in classes
+    if _LONG_NUMBER in classes or (has_exponent and _LARGE_EXPONENT.search(classes)):
+        return False, False
+    if has_decimal and _LONG_NUMBER in classes.replace(b".", b"0"):
+        return False, False
+    if has_exponent or (has_decimal and _WHOLE_DECIMAL.search(data)):
+        return True, False
     if b"\\" in classes and (b"^" in classes or b"\\u" in data):
-        return False
-    return b"^" not in classes or not _UNORDERED_KEY.search(classes)
+        return True, False
+    return True, b"^" not in classes or not _UNORDERED_KEY.search(classes)
 
 
 def position_of(data: bytes, path: Sequence[str | int]) -> tuple[int, int]:
