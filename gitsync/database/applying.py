@@ -11,11 +11,11 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from gitsync.database import ledger
-from gitsync.database.batches import in_batches
+from gitsync.database.batches import DOCUMENTS, in_batches, read_ahead
 from gitsync.database.relink import relink_callers
 from gitsync.database.rows import Held, Index, iter_held, read_index
 from gitsync.database.tables import Tables
-from gitsync.database.writing import Write, Writer, version_digest
+from gitsync.database.writing import Rows, Writer, version_digest
 from gitsync.errors import NotConverged, PlanStale
 from gitsync.sync.side import Action, Applied, Change, Deployment
 from gitsync.workflow.canonical import canonical_bytes, digest_of
@@ -153,26 +153,22 @@ class Applier:
     ) -> dict[Key, Sequence[int]]:
         """Insert and update, a batch at a time; the version numbers written per key."""
         written: dict[Key, Sequence[int]] = {}
-        for batch in in_batches(documents):
-            writes = [
-                Write(writer.ids_by_key[key], key, document, versions.get(key))
-                for key, document in batch
-                if key in planned
-            ]
-            new = [write for write in writes if write.versions is None]
-            kept = [write for write in writes if write.versions is not None]
-            writer.insert(new)
-            if kept:
-                written |= writer.update(kept)
-            for write in new:
-                numbers = [version["version"] for version in write.document["publishedVersions"]]
-                written |= {write.key: numbers} if numbers else {}
+
+        def iter_rows() -> Generator[Rows]:
+            for key, document in documents:
+                if key in planned:
+                    yield writer.rows_of(key, document, versions.get(key))
+
+        with closing(read_ahead(iter_rows(), DOCUMENTS)) as all_rows:
+            for batch in in_batches(all_rows):
+                writer.send(batch)
+                written |= {rows.key: rows.written for rows in batch if rows.written}
         return written
 
     def _check_converged(self, planned: Mapping[Key, Change]) -> None:
         """Raise NotConverged where the database does not hold what was meant, whatever the reason."""
         index = read_index(self.connection, self.tables)
-        digests = {held.key: held.digest for held in self._held(planned, index)}
+        digests = {held.key: held.digest for held in self._held(planned, index, is_alone=True)}
         wrong = sorted(key for key, change in planned.items() if digests.get(key) != change.after)
         if wrong:
             raise NotConverged(
@@ -181,9 +177,9 @@ class Applier:
                 cure="`gitsync db check`: a trigger, a rule or row-level security changes what is written",
             )
 
-    def _held(self, planned: Mapping[Key, Change], index: Index) -> Iterator[Held]:
+    def _held(self, planned: Mapping[Key, Change], index: Index, *, is_alone: bool = False) -> Iterator[Held]:
         ids = [index.ids[key] for key in planned if key in index.ids]
-        return iter_held(self.connection, self.tables, index.keys_by_id, ids=ids)
+        return iter_held(self.connection, self.tables, index.keys_by_id, ids=ids, is_alone=is_alone)
 
 
 def _stale(keys: Sequence[Key], what: str) -> PlanStale:

@@ -22,13 +22,24 @@ _TENANT_COLUMNS: Final = ("tenant", "tenant_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """One workflow to write; ``versions`` has the digest of each version that the row to update holds."""
+class Rows:
+    """What one workflow becomes: rows by column, ready to be sent.
 
-    workflow_id: str
+    versions: to insert. changed: to update. gone: to delete, by id and version. written: the numbers of the
+    versions inserted or updated.
+    """
+
     key: Key
-    document: Document
-    versions: Mapping[int, Digest] | None = None
+    is_new: bool
+    definition: Mapping[str, Any]
+    versions: Sequence[Mapping[str, Any]]
+    changed: Sequence[Mapping[str, Any]] = ()
+    gone: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def written(self) -> list[int]:
+        """The numbers of the versions inserted or updated."""
+        return sorted(row["version"] for row in (*self.versions, *self.changed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +63,53 @@ class Writer:
             of_ids = tables.among(tables.definitions.c.workflow_id, ids)
             self.connection.execute(delete(tables.definitions).where(tables.owned(), of_ids))
 
-    def insert(self, writes: Sequence[Write]) -> None:
-        """Insert workflows with all their versions."""
-        definitions = [
-            self._definition_row(write)
-            | self._own(self.tables.definitions, created_by=self.actor, updated_by=self.actor)
-            | {"key": write.key, "status": _status(write.document)}
-            for write in writes
-        ]
-        versions = [
-            self._version_row(write, version)
-            for write in writes
-            for version in write.document["publishedVersions"]
-        ]
-        self._insert(self.tables.definitions, definitions, ("created_at", "updated_at"))
-        self._insert(self.tables.versions, versions, ("published_at", "created_at", "updated_at"))
+    def rows_of(self, key: Key, document: Document, held: Mapping[int, Digest] | None) -> Rows:
+        """The rows of one document, made without the database.
 
-    def update(self, writes: Sequence[Write]) -> dict[Key, list[int]]:
-        """Update workflows where they stand, and of their versions only what differs; the versions written."""
+        held: `version_digest` of each version of the workflow that stays, ``None`` where it is made anew.
+        """
+        versions = document["publishedVersions"]
+        if held is None:
+            actors = self._own(self.tables.definitions, created_by=self.actor, updated_by=self.actor)
+            row = self._definition_row(key, document) | actors | {"key": key, "status": _status(document)}
+            return Rows(
+                key,
+                is_new=True,
+                definition=row,
+                versions=[self._version_row(key, version) for version in versions],
+            )
+        row = self._definition_row(key, document) | {"status": _changed_status(held, document)}
+        new, changed, left = [], [], dict(held)
+        for version in versions:
+            before = left.pop(version["version"], None)
+            if before is None:
+                new.append(self._version_row(key, version))
+            elif before != version_digest(version):
+                changed.append(self._version_row(key, version))
+        workflow_id = self.ids_by_key[key]
+        gone = [{"new_workflow_id": workflow_id, "new_version": number} for number in left]
+        return Rows(key, is_new=False, definition=row, versions=new, changed=changed, gone=gone)
+
+    def send(self, batch: Sequence[Rows]) -> None:
+        """Insert and update, table by table; of the versions of a workflow that stays only what differs."""
+        self._insert(
+            self.tables.definitions,
+            [rows.definition for rows in batch if rows.is_new],
+            ("created_at", "updated_at"),
+        )
+        self._update_definitions([rows.definition for rows in batch if not rows.is_new])
+        self._delete_versions([row for rows in batch for row in rows.gone])
+        self._change_versions([row for rows in batch for row in rows.changed])
+        self._insert(
+            self.tables.versions,
+            [row for rows in batch for row in rows.versions],
+            ("published_at", "created_at", "updated_at"),
+        )
+
+    def _update_definitions(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        if not rows:
+            return
         table = self.tables.definitions
-        rows = [self._definition_row(write) | {"status": _changed_status(write)} for write in writes]
         values: dict[str, Any] = {
             name: bindparam(f"new_{name}", type_=table.c[name].type) for name in rows[0]
         }
@@ -82,27 +120,6 @@ class Writer:
         statement = update(table).where(self.tables.owned(), table.c.workflow_id == workflow_id)
         statement = statement.values(values | self._touched(table))
         self.connection.execute(statement, [_prefixed(row) for row in rows])
-        return self._update_versions(writes)
-
-    def _update_versions(self, writes: Sequence[Write]) -> dict[Key, list[int]]:
-        written: dict[Key, list[int]] = {}
-        new: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
-        gone: list[dict[str, Any]] = []
-        for write in writes:
-            held = dict(write.versions or {})
-            for version in write.document["publishedVersions"]:
-                number = version["version"]
-                before = held.pop(number, None)
-                if before is not None and before == version_digest(version):
-                    continue
-                written.setdefault(write.key, []).append(number)
-                (new if before is None else changed).append(self._version_row(write, version))
-            gone += [{"new_workflow_id": write.workflow_id, "new_version": number} for number in held]
-        self._delete_versions(gone)
-        self._change_versions(changed)
-        self._insert(self.tables.versions, new, ("published_at", "created_at", "updated_at"))
-        return written
 
     def _delete_versions(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -131,23 +148,25 @@ class Writer:
             columns.version == bindparam("new_version", type_=columns.version.type),
         )
 
-    def _definition_row(self, write: Write) -> dict[str, Any]:
-        metadata, draft = write.document["metadata"], write.document["draft"]
+    def _definition_row(self, key: Key, document: Document) -> dict[str, Any]:
+        metadata, draft = document["metadata"], document["draft"]
+        workflow_id = self.ids_by_key[key]
         row = {column: metadata[field] for field, column in METADATA_COLUMNS.items()}
         return row | {
-            "workflow_id": write.workflow_id,
+            "workflow_id": workflow_id,
             "trigger": _json(row["trigger"]),
             "retention_policy_override": _json(row["retention_policy_override"]),
-            "draft_definition": self._stored(draft["definition"], write.workflow_id),
+            "draft_definition": self._stored(draft["definition"], workflow_id),
             "draft_version": draft["draftVersion"],
         }
 
-    def _version_row(self, write: Write, version: Mapping[str, Any]) -> dict[str, Any]:
+    def _version_row(self, key: Key, version: Mapping[str, Any]) -> dict[str, Any]:
+        workflow_id = self.ids_by_key[key]
         return {
             "version_id": str(uuid.uuid4()),
-            "workflow_id": write.workflow_id,
+            "workflow_id": workflow_id,
             "version": version["version"],
-            "definition_json": self._stored(version["definition"], write.workflow_id),
+            "definition_json": self._stored(version["definition"], workflow_id),
             "payload_schema_json": _json(version["payloadSchemaJson"]),
         } | self._own(self.tables.versions, published_by=self.actor)
 
@@ -202,10 +221,10 @@ def _status(document: Document) -> str:
     return "published" if document["publishedVersions"] else "draft"
 
 
-def _changed_status(write: Write) -> str | None:
+def _changed_status(held: Mapping[int, Digest], document: Document) -> str | None:
     """The status where the versions went from none to some or back; else ``None``: it stays."""
-    had, has = bool(write.versions), bool(write.document["publishedVersions"])
-    return None if had is has else _status(write.document)
+    had, has = bool(held), bool(document["publishedVersions"])
+    return None if had is has else _status(document)
 
 
 def _prefixed(row: Mapping[str, Any]) -> dict[str, Any]:
