@@ -42,8 +42,8 @@ fmt: $(READY) ## format the code and apply the safe fixes
 	$(BIN)/ruff format .
 
 .PHONY: fuzz
-fuzz: $(READY) ## the property tests with many more examples; takes long
-	$(BIN)/python -m pytest tests/property --hypothesis-profile=fuzz $(PYTESTFLAGS)
+fuzz: $(READY) ## the property tests and those marked `fuzz` with many more tries; takes long
+	GITSYNC_TEST_FUZZ=1 $(BIN)/python -m pytest -m fuzz --hypothesis-profile=fuzz $(PYTESTFLAGS)
 
 .PHONY: bench
 bench: $(READY) ## measure the speed budget of docs/performance.md

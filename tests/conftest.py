@@ -32,6 +32,14 @@ settings.register_profile(
 )
 settings.load_profile("ci")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every property test belongs to `make fuzz`."""
+    for item in items:
+        if "property" in item.path.parts:
+            item.add_marker("fuzz")
+
+
 _DROPPED = ("GIT_", "GITSYNC_", "PG", "XDG_", "SSH_", "CLICOLOR")
 _DROPPED_NAMES = {"EMAIL", "EDITOR", "VISUAL", "PAGER", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LANGUAGE"}
 
