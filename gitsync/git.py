@@ -11,7 +11,8 @@ import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -266,6 +267,38 @@ class GitRepository:
         """Paths in `folder` that git was told not to look at: assume-unchanged or skip-worktree."""
         lines = self._bytes([*_WHOLE, "ls-files", "-v", "-z", "--", folder or "."]).split(b"\0")[:-1]
         return frozenset(os.fsdecode(line[2:]) for line in lines if line[:1].islower() or line[:1] == b"S")
+
+    @contextmanager
+    def storing(self) -> Iterator[Callable[[str], None]]:
+        """A function to tell the paths of files as they are written: git makes objects of them meanwhile.
+
+        A commit made later finds the objects there, so that compressing them costs no time of its own. It needs
+        none of them: what fails here is done again, and explained, by the commit.
+        """
+        process: Any = self._git.execute(
+            ["git", *PINNED, "hash-object", "-w", "--stdin-paths"],
+            istream=subprocess.PIPE,
+            as_process=True,
+            with_stdout=False,
+        )
+
+        def store(path: str) -> None:
+            if "\n" not in path and not path.startswith('"') and not process.stdin.closed:
+                try:
+                    process.stdin.write(os.fsencode(path) + b"\n")
+                except OSError:
+                    self._close(process)
+
+        try:
+            yield store
+        finally:
+            self._close(process)
+            process.proc.wait()
+
+    @staticmethod
+    def _close(process: Any) -> None:
+        with suppress(OSError):
+            process.stdin.close()
 
     def check_can_commit(self) -> None:
         """Raise GitError where a commit could not be made: no identity, or a merge in progress."""

@@ -66,7 +66,10 @@ def command(
         run = _Pull(workspace, force=force, prune=prune, max_deletes=max_deletes)
         if make_commit:
             run.side.git.check_can_commit()
-        pulled = run.write(keys)
+            with run.side.git.storing() as run.side.on_written:
+                pulled = run.write(keys)
+        else:
+            pulled = run.write(keys)
         commit = run.commit(pulled.plan, message) if make_commit and pulled.plan.changes else None
         outcome = pull_outcome(pulled)
         run.print(pulled, commit, outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -20,6 +20,9 @@ from gitsync.workflow.parse import parse_stored, parse_stored_judged
 from gitsync.workflow.references import to_references
 from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Digest, Document, Json, Key
+
+Rows: TypeAlias = Generator[tuple[Sequence[Any], Sequence[Sequence[Any]]]]
+"""Definition rows, each with its version rows."""
 
 _PARSED: Final = {"trigger", "retentionPolicyOverride"}
 _FALSE_IF_NULL: Final = {"isSystem", "isPaused", "autoPauseOnFailure"}
@@ -95,15 +98,13 @@ def iter_held(
     is_alone: nothing else uses the connection meanwhile, so rows may be fetched while others are worked on.
     """
     rows = _iter_rows(connection, tables, keys_by_id, ids)
-    if is_alone and tables.found.is_postgresql:
-        rows = read_ahead(rows, DOCUMENTS)
-    for row, versions in rows:
+    for row, versions in _ahead(tables, rows) if is_alone else rows:
         yield make_held(row, versions, keys_by_id)
 
 
 def _iter_rows(
     connection: Connection, tables: Tables, wanted: Container[str], ids: Collection[str] | None
-) -> Generator[tuple[Sequence[Any], Sequence[Sequence[Any]]]]:
+) -> Rows:
     """Each definition row with its version rows, by id."""
     definitions, versions = tables.definitions.c, tables.versions.c
     rows, own = _definitions_query(tables), _versions_query(tables)
@@ -121,7 +122,16 @@ def _iter_rows(
 def iter_by_key(
     connection: Connection, tables: Tables, keys_by_id: Mapping[str, Key], keys: Collection[Key]
 ) -> Iterator[Held]:
-    """The workflows of `keys` ordered by key; the connection's transaction has to see one moment throughout."""
+    """The workflows of `keys` ordered by key; the connection's transaction has to see one moment throughout.
+
+    Nothing else may use the connection meanwhile.
+    """
+    for row, versions in _ahead(tables, _iter_rows_by_key(connection, tables, keys)):
+        yield make_held(row, versions, keys_by_id)
+
+
+def _iter_rows_by_key(connection: Connection, tables: Tables, keys: Collection[Key]) -> Rows:
+    """Each definition row with its version rows, by key."""
     definitions, versions = tables.definitions.c, tables.versions.c
     wanted = tables.among(definitions.key, keys)
     in_order = tables.ordered(definitions.key)
@@ -130,7 +140,12 @@ def iter_by_key(
     own = own.order_by(in_order, versions.version)
     with _streams(connection, rows.order_by(in_order), own) as (found, ahead):
         for row in found:
-            yield make_held(row, ahead.take(row[0]), keys_by_id)
+            yield row, ahead.take(row[0])
+
+
+def _ahead(tables: Tables, rows: Rows) -> Rows:
+    """`rows`, fetched while others are worked on, where a server and not this process makes them."""
+    return read_ahead(rows, DOCUMENTS) if tables.found.is_postgresql else rows
 
 
 def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id: Mapping[str, Key]) -> Held:

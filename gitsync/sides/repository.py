@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -151,7 +151,12 @@ class CommitSide:
 
 
 class WorkTree(CommitSide):
-    """The work tree over its HEAD: what a pull compares with, and writes."""
+    """The work tree over its HEAD: what a pull compares with, and writes.
+
+    on_written: told the path of each file that an apply has written.
+    """
+
+    on_written: Callable[[str], None] | None = None
 
     @cached_property
     def uncommitted(self) -> Mapping[Key, Digest | None]:
@@ -201,6 +206,8 @@ class WorkTree(CommitSide):
                         f"{key} changed in the database while it was pulled", cure="run the pull again"
                     )
                 write_aside(folder / f"{key}{SUFFIX}", data)
+                if self.on_written is not None:
+                    self.on_written(self.path(key))
             for change in changes:
                 if change.action is Action.DELETE:
                     (folder / f"{change.key}{SUFFIX}").unlink(missing_ok=True)

@@ -42,14 +42,12 @@ def derive_dependencies(pinned_ref: Json, definitions: Iterable[Json]) -> dict[s
             _add_ref(schema_refs, trigger.get("sourcePayloadSchemaRef"))
         for step in iter_steps(definition):
             kind = step["type"]
-            if kind.startswith("control."):
-                continue
             node_types.add(kind)
             if kind == "action.call" and (action := action_of(step)):
                 actions.add(action)
     return {
         "actions": [{"actionId": name, "version": version} for name, version in sorted(actions)],
-        "nodeTypes": sorted(node_types),
+        "nodeTypes": sorted(kind for kind in node_types if not kind.startswith("control.")),
         "schemaRefs": sorted(schema_refs),
     }
 
