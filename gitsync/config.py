@@ -16,6 +16,8 @@ from gitsync.sync.plan import Limits
 
 FILE_NAME: Final = "gitsync.yaml"
 FROM_VARIABLE: Final = "GITSYNC_DATABASE_URL"
+VARIABLE_ENVIRONMENT: Final = "environment-variable"
+"""The name of the environment that FROM_VARIABLE makes."""
 _TOP: Final = ("version", "workflows", "registry", "limits", "default", "environments")
 _ENVIRONMENT: Final = ("database", "tenant", "actor", "overwrite", "url", "cookie")
 _LIMITS: Final = ("overwrite", "delete")
@@ -57,7 +59,7 @@ class Config:
         url = variables.get(FROM_VARIABLE)
         if wanted is None and url:
             return Environment(
-                "environment-variable",
+                VARIABLE_ENVIRONMENT,
                 url,
                 tenant=variables.get("GITSYNC_TENANT") or None,
                 actor=variables.get("GITSYNC_ACTOR") or None,

@@ -64,7 +64,8 @@ class Problem:
 class GitsyncError(Exception):
     """An error that a person can act on.
 
-    details: facts for ``-o json``; never a secret. cure: the next command to type.
+    details: facts for ``-o json``; never a secret. lines: what a person reads below the message, one thing a
+    line. cure: the next command to type.
     """
 
     code: str = "ERROR"
@@ -76,10 +77,12 @@ class GitsyncError(Exception):
         *,
         code: str | None = None,
         details: Mapping[str, Any] | None = None,
+        lines: Sequence[str] = (),
         cure: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.lines = tuple(lines)
         self.code = code or type(self).code
         self.details: dict[str, Any] = dict(details or {})
         self.cure = cure
@@ -105,13 +108,14 @@ class InvalidInput(GitsyncError):
         problems: Sequence[Problem] = (),
         code: str | None = None,
         details: Mapping[str, Any] | None = None,
+        lines: Sequence[str] = (),
         cure: str | None = None,
     ) -> None:
         self.problems = tuple(sorted(problems))
         facts = dict(details or {})
         if self.problems:
             facts["problems"] = [problem.as_json() for problem in self.problems]
-        super().__init__(message, code=code, details=facts, cure=cure)
+        super().__init__(message, code=code, details=facts, lines=lines, cure=cure)
 
 
 class Conflict(GitsyncError):

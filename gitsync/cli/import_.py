@@ -29,6 +29,11 @@ from gitsync.cli.options import common_options, examples, settings_of
 @click.option(
     "--in-place/--recreate", "in_place", default=None, help="Overwrite keeping the workflow's id, or not."
 )
+@click.option(
+    "--discard-runs",
+    is_flag=True,
+    help="Let go of runs, schedules and webhooks that hang on what is deleted or changed.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.option(
     "--max-overwrites", type=click.IntRange(min=0), metavar="N", help="Overwrite at most N workflows."
@@ -41,10 +46,8 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
 
     Without a policy every key that exists already is a conflict, and nothing is written.
     """
-    import sys
-
+    from gitsync.cli.files import read_input
     from gitsync.cli.workspace import connect, read_settings
-    from gitsync.errors import GitsyncError
     from gitsync.sync.imports import ImportPolicy, apply_import, plan_import
     from gitsync.sync.side import Action
     from gitsync.workflow.bundle import read_bundle
@@ -55,12 +58,7 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
         raise click.UsageError("--update and --force are two policies; choose one")
     config, folder = read_settings(settings)
     environment = config.environment(settings.environment, settings.variables)
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else (settings.where / file).read_bytes()
-    except OSError as error:
-        raise GitsyncError(
-            f"cannot read {file}: {error.strerror}", cure="give a bundle's path, or - for stdin"
-        ) from error
+    data = read_input(settings, file, what="a bundle")
     documents, warnings = read_bundle(data, file="standard input" if file == "-" else file)
     registry = None
     if config.registry and (folder / config.registry).is_file():
@@ -73,7 +71,13 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
         if not dry_run:
             database.require_ledger()
         limits = replace(config.limits, max_overwrites=values["max_overwrites"])
-        policy = ImportPolicy(values["update"], values["force"], limits)
+        policy = ImportPolicy(
+            values["update"],
+            values["force"],
+            limits,
+            in_place=place,
+            discard_runs=values["discard_runs"],
+        )
         planned = plan_import(documents, database, registry=registry, file=file, policy=policy)
         for warning in warnings:
             settings.tell(f"warning: {warning}")

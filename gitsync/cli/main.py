@@ -45,6 +45,7 @@ VERBS: Final = {
     "status": ("gitsync.cli.status", "Show which side of each workflow has moved."),
     "diff": ("gitsync.cli.diff", "Show what differs between git and the database."),
     "plan": ("gitsync.cli.plan", "Show what a push would do, and write nothing."),
+    "apply": ("gitsync.cli.apply", "Do exactly what a saved plan says, or nothing."),
     "pull": ("gitsync.cli.pull", "Bring the database's edits into the files."),
     "push": ("gitsync.cli.push", "Bring a commit's workflows into the database."),
     "import": ("gitsync.cli.import_", "Import a workflow bundle into the database."),
@@ -147,6 +148,8 @@ def _report(error: Exception, settings: Settings) -> int:
         note = f" ({entry['note']})" if entry.get("note") else ""
         words = f": {entry['summary']}" if entry.get("summary") else ""
         click.echo(f"  {entry['key']}: {entry['state']}{words}{note}", err=True)
+    for line in error.lines:
+        click.echo(f"  {line}", err=True)
     if error.cure:
         click.echo(f"  next: {error.cure}", err=True)
     return error.exit_code

@@ -23,47 +23,62 @@ from gitsync.cli.policy import policy_options, push_options
         "gitsync plan --update",
         "gitsync plan --update --prune --exit-code",
         "gitsync plan --ref origin/main -o json",
+        "gitsync plan --update --out plan.json && gitsync apply plan.json",
     ),
 )
 @keys_argument
 @ref_option
 @exit_code_option
 @policy_options
+@click.option("--out", metavar="FILE", help="Save the plan, for `gitsync apply FILE`.")
 @common_options
 @click.pass_context
 def command(
-    context: click.Context, /, keys: tuple[str, ...], ref: str, exit_code: bool, **values: Any
+    context: click.Context,
+    /,
+    keys: tuple[str, ...],
+    ref: str,
+    exit_code: bool,
+    out: str | None,
+    **values: Any,
 ) -> int:
     """Show what a push with the same options would do, and write nothing.
 
-    Every problem that would stop the push is listed: invalid files, conflicts, limits.
+    Every problem that would stop the push is listed: invalid files, conflicts, limits, and what would be lost.
+    With --out, a plan that nothing stops is saved with its policy, for `gitsync apply` to do exactly that.
     """
+    from gitsync.cli.files import write_output
     from gitsync.cli.outcome import plan_exit
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import GitsyncError
-    from gitsync.sync.push import check_push, find_problems, plan_push
+    from gitsync.sync.push import Outlook, check_push, find_problems, plan_push
+    from gitsync.sync.saved import SavedPlan, render_saved_plan
 
     settings = settings_of(context)
     with open_workspace(settings) as workspace:
         options = push_options(workspace, values)
         side = workspace.commit_side(ref)
-        database = workspace.database(command="plan", new_tenant=values["new_tenant"])
+        database = workspace.database(
+            command="plan", in_place=options.in_place, new_tenant=values["new_tenant"]
+        )
         comparison = workspace.compare(
             side, database, select=keys, registry=workspace.registry_at(side.commit)
         )
         plan = plan_push(comparison, options)
         problems = find_problems(plan, comparison, source=side, raw_calls=database.raw_calls)
         obstacle: GitsyncError | None = None
+        outlook = Outlook()
         try:
-            check_push(plan, comparison, options, source=side, raw_calls=database.raw_calls)
+            outlook = check_push(plan, comparison, options, source=side, target=database)
         except GitsyncError as error:
             obstacle = error
         if settings.is_json:
-            from gitsync.render.json import error_json, plan_json, render_json
+            from gitsync.render.json import calls_json, error_json, plan_json, render_json
 
             more = {
                 "problems": [problem.as_json() for problem in problems],
                 "wouldFail": error_json(obstacle) if obstacle else None,
+                "relinked": calls_json(outlook.relinked),
                 "warnings": list(comparison.database.warnings),
             }
             name = workspace.environment.name
@@ -71,21 +86,38 @@ def command(
                 render_json(plan_json("plan", plan, environment=name, commit=side.revision, **more)), nl=False
             )
         else:
-            from gitsync.render.text import print_plan, say, summary
+            from gitsync.render.text import print_plan, print_relinked, say, summary
 
             console = settings.console()
             say(console, f"{workspace.environment.name}: {database.address}")
             print_plan(console, plan)
+            print_relinked(console, outlook.relinked)
             say(
                 console,
                 summary(plan.changes, ("to create", "to overwrite", "to delete")) or "nothing to write",
             )
             if obstacle:
                 say(console, f"a push would stop: {obstacle.message} [{obstacle.code}]", style="red")
-                for problem in problems:
-                    say(console, f"  {problem}")
+                for line in (*problems, *obstacle.lines):
+                    say(console, f"  {line}")
                 if obstacle.cure:
                     say(console, f"  next: {obstacle.cure}")
+        if out is not None and obstacle is not None:
+            settings.tell(f"{out} was not written, since a push would stop")
+            return obstacle.exit_code
+        if out is not None:
+            saved = SavedPlan(
+                environment=workspace.environment.name,
+                database=database.identity(),
+                commit=side.commit,
+                keys=keys,
+                options=options,
+                number=comparison.number,
+                changes=plan.changes,
+                new_tenant=values["new_tenant"],
+            )
+            write_output(settings, out, render_saved_plan(saved))
+            settings.tell(f"saved as {out}; next: `gitsync apply {out}`")
         if not exit_code:
             return 0
         return obstacle.exit_code if obstacle else plan_exit(plan)

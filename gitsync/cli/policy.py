@@ -36,6 +36,11 @@ def policy_options(function: F) -> F:
             is_flag=True,
             help="Write the rest although some are in conflict; still exits 3.",
         ),
+        click.option(
+            "--discard-runs",
+            is_flag=True,
+            help="Let go of runs, schedules and webhooks that hang on what is deleted or changed.",
+        ),
         click.option("--fail-on-drift", is_flag=True, help="Exit 3 where the database has moved."),
         click.option(
             "--max-overwrites", type=click.IntRange(min=0), metavar="N", help="Overwrite at most N workflows."
@@ -70,4 +75,5 @@ def push_options(workspace: Workspace, values: dict[str, Any]) -> PushOptions:
         ),
         skip_conflicts=values["skip_conflicts"],
         fail_on_drift=values["fail_on_drift"],
+        discard_runs=values["discard_runs"],
     )

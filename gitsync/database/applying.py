@@ -15,11 +15,14 @@ from gitsync.database.batches import DOCUMENTS, in_batches, read_ahead
 from gitsync.database.relink import relink_callers
 from gitsync.database.rows import Held, Index, iter_held, read_index
 from gitsync.database.tables import Tables
-from gitsync.database.writing import Rows, Writer, version_digest
+from gitsync.database.usage import read_surroundings
+from gitsync.database.writing import Rows, Writer
 from gitsync.errors import NotConverged, PlanStale
+from gitsync.sync.protection import check_obstacles, find_obstacles
 from gitsync.sync.side import Action, Applied, Change, Deployment
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.types import Digest, Document, Key
+from gitsync.workflow.versions import version_digest
 
 _MOST_LISTED: Final = 12
 
@@ -41,46 +44,54 @@ class Applier:
         """Write all of it and check it; the caller holds the lock, commits, and rolls back what is raised."""
         connection, tables = self.connection, self.tables
         planned = {change.key: change for change in changes}
-        self._lock_rows(planned)
-        index = read_index(connection, tables, new_tenant=self.new_tenant)
+        index = self._lock_rows(changes, deployment)
+        around = read_surroundings(connection, tables, changes, index.ids, in_place=self.in_place)
         self._check_number(planned, deployment)
         number = ledger.add_deployment(
             connection, tables, deployment, environment=self.environment, actor=self.actor
         )
         new_ids = self._new_ids(changes, index)
         versions = self._record(number, deployment, planned, index, new_ids)
+        obstacles = find_obstacles(changes, around, deployment.protection, in_place=self.in_place)
+        check_obstacles(obstacles)
         gone = {change.key for change in changes if change.action is Action.DELETE}
         ids_by_key = {key: index.ids[key] for key in index.ids.keys() - gone} | new_ids
+        if missing := sorted(deployment.references - ids_by_key.keys()):
+            raise _stale(missing, "workflows that are called have gone since the plan was made:")
         writer = Writer(connection, tables, ids_by_key, self.actor)
         replaced = {
             key: index.ids[key] for key in planned if key in index.ids and new_ids.get(key) != index.ids[key]
         }
         writer.delete(replaced.values())
         written = self._write(writer, planned, documents, versions)
-        relink_callers(
-            connection,
-            tables,
-            {old: new_ids[key] for key, old in replaced.items() if key in new_ids},
-            apart_from=set(new_ids.values()),
-        )
+        moved = {old: new_ids[key] for key, old in replaced.items() if key in new_ids}
+        relink_callers(connection, tables, around.calls, moved)
         self._check_converged(planned)
         marks = {key: mark for key, mark in deployment.marks.items() if key not in planned}
         ledger.add_marks(connection, tables, number, marks)
         return Applied(created=new_ids, deleted=replaced, versions=written, number=number)
 
-    def _lock_rows(self, planned: Mapping[Key, Change]) -> None:
-        """Lock the rows of the plan, and their versions', in one order everywhere; a version cannot be added then."""
-        definitions, versions = self.tables.definitions.c, self.tables.versions.c
-        query = select(definitions.workflow_id).where(
-            self.tables.owned(), self.tables.among(definitions.key, planned)
+    def _lock_rows(self, changes: Sequence[Change], deployment: Deployment) -> Index:
+        """The names of all workflows, after locking those planned, those called, and their callers.
+
+        In one order everywhere, versions after definitions; nobody can add a version or start a run then.
+        """
+        connection, tables = self.connection, self.tables
+        index = read_index(connection, tables, new_tenant=self.new_tenant)
+        around = read_surroundings(connection, tables, changes, index.ids, in_place=self.in_place)
+        own = {*around.ids.values(), *(call.caller for call in around.calls)}
+        called = {index.ids[key] for key in deployment.references if key in index.ids}
+        definitions, versions = tables.definitions.c, tables.versions.c
+        of_workflows = select(definitions.workflow_id).where(
+            tables.owned(), tables.among(definitions.workflow_id, own | called)
         )
-        locked = self.connection.execute(query.order_by(definitions.workflow_id).with_for_update())
-        ids = [str(workflow_id) for workflow_id in locked.scalars()]
-        of_ids = select(versions.version_id).where(
-            self.tables.owned_versions(), self.tables.among(versions.workflow_id, ids)
+        connection.execute(of_workflows.order_by(definitions.workflow_id).with_for_update()).all()
+        of_versions = select(versions.version_id).where(
+            tables.owned_versions(), tables.among(versions.workflow_id, own)
         )
-        in_order = of_ids.order_by(versions.workflow_id, versions.version)
-        self.connection.execute(in_order.with_for_update(of=self.tables.versions)).all()
+        in_order = of_versions.order_by(versions.workflow_id, versions.version)
+        connection.execute(in_order.with_for_update(of=tables.versions)).all()
+        return read_index(connection, tables, new_tenant=self.new_tenant)
 
     def _check_number(self, planned: Mapping[Key, Change], deployment: Deployment) -> None:
         if deployment.expected_number is None:

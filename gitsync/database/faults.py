@@ -5,16 +5,21 @@ A driver speaks of sockets and SQLSTATEs; a person needs to know what, where and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from gitsync.errors import AccessDenied, DatabaseError, GitsyncError, LockNotAcquired, PlanStale
 
-_LOCKED: Final = {"55P03", "40P01", "40001"}
+ATTEMPTS: Final = 4
+"""How often a transaction is tried that the server breaks off."""
+
+_LOCKED: Final = {"55P03"}
+_BROKEN_OFF: Final = {"40P01", "40001"}
 _REFUSED: Final = {"42501", "25006"}
+T = TypeVar("T")
 _CHECK_URL: Final = "check the address and that the server runs, then `gitsync db check`"
 
 
@@ -31,6 +36,26 @@ def translated(address: str) -> Iterator[None]:
         raise DatabaseError(f"{address}: {_first_line(str(error))}") from error
 
 
+def retried(work: Callable[[], T]) -> T:
+    """What `work` gives, tried again where the server broke its transaction off for another's sake.
+
+    That is a deadlock or a serialization failure: the transaction was rolled back whole, and may well succeed.
+    """
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+    attempts = Retrying(
+        retry=retry_if_exception(_is_broken_off),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.1, max=2),
+        reraise=True,
+    )
+    return attempts(work)
+
+
+def _is_broken_off(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _BROKEN_OFF
+
+
 def explain(error: DBAPIError, address: str) -> GitsyncError:
     """The error that says what `error` means; the driver's own words stay in it."""
     original = error.orig
@@ -44,6 +69,11 @@ def explain(error: DBAPIError, address: str) -> GitsyncError:
 
 
 def _explain_state(state: str, original: object, text: str, address: str) -> GitsyncError:
+    if state in _BROKEN_OFF:
+        return LockNotAcquired(
+            f"{address}: {text}, {ATTEMPTS} times in a row; nothing was written",
+            cure="others are writing the same workflows: try again when they are done",
+        )
     if state in _LOCKED:
         return LockNotAcquired(
             f"{address}: {text}; nothing was written",

@@ -15,6 +15,9 @@ DEFINITIONS: Final = "workflow_definitions"
 VERSIONS: Final = "workflow_definition_versions"
 DEPLOYMENTS: Final = "gitsync_deployments"
 ITEMS: Final = "gitsync_deployment_items"
+RUNS: Final = "workflow_runs"
+SCHEDULES: Final = "tenant_workflow_schedule"
+WEBHOOKS: Final = "inbound_webhooks"
 LEDGER_VERSION_TABLE: Final = "gitsync_alembic_version"
 LEDGER_VERSION: Final = "0001"
 """The newest migration in ``migrations/versions``."""
@@ -29,7 +32,14 @@ REQUIRED_VERSION_COLUMNS: Final = (
     "version_id", "workflow_id", "version", "definition_json", "payload_schema_json",
 )  # fmt: skip
 
-_TABLES: Final = (DEFINITIONS, VERSIONS, DEPLOYMENTS, ITEMS, LEDGER_VERSION_TABLE)
+USERS_OF_IDS: Final[Mapping[str, tuple[str, ...]]] = {
+    RUNS: ("workflow_id", "workflow_version", "status"),
+    SCHEDULES: ("workflow_id", "status"),
+    WEBHOOKS: ("handler_config",),
+}
+"""Tables of the product that name workflows by their ids, with the columns that say so; none has to be there."""
+
+_TABLES: Final = (DEFINITIONS, VERSIONS, DEPLOYMENTS, ITEMS, LEDGER_VERSION_TABLE, *USERS_OF_IDS)
 _POSTGRES_LOOK: Final = text("""
     WITH looked AS (
         SELECT name, to_regclass(name) AS oid FROM unnest(CAST(:tables AS text[])) AS name
@@ -61,7 +71,8 @@ class Found:
     """What a look at the database found; columns are name → type, empty where the table isn't there.
 
     server_version: PostgreSQL's ``server_version_num``, SQLite's likewise. ledger_version: the newest
-    migration that the ledger has had, ``None`` without a ledger.
+    migration that the ledger has had, ``None`` without a ledger. users_of_ids: table → columns, of those of
+    USERS_OF_IDS that are there.
     """
 
     is_postgresql: bool
@@ -72,6 +83,7 @@ class Found:
     ledger_version: str | None
     has_unique_key: bool
     is_citus: bool
+    users_of_ids: Mapping[str, Mapping[str, str]]
 
     @property
     def tenant_column(self) -> str | None:
@@ -124,6 +136,11 @@ def look(connection: Connection) -> Found:
         ledger_version=_ledger_version(connection) if columns[LEDGER_VERSION_TABLE] else None,
         has_unique_key=has_unique_key,
         is_citus=is_citus,
+        users_of_ids={
+            name: columns[name]
+            for name, wanted in USERS_OF_IDS.items()
+            if columns[name].keys() >= set(wanted)
+        },
     )
 
 

@@ -51,12 +51,18 @@ METADATA_COLUMNS: Final[Mapping[str, str]] = {
 
 _JSON: Final = {
     "trigger", "retention_policy_override", "draft_definition", "definition_json", "payload_schema_json",
-    "validation_errors", "validation_warnings", "validation_context_json",
+    "validation_errors", "validation_warnings", "validation_context_json", "handler_config",
 }  # fmt: skip
 _IDS: Final = {
     "workflow_id", "version_id", "tenant", "created_by", "updated_by", "published_by",
 }  # fmt: skip
-_NUMBERS: Final = {"version", "draft_version", "concurrency_limit", "failure_rate_min_runs"}
+_NUMBERS: Final = {
+    "version",
+    "workflow_version",
+    "draft_version",
+    "concurrency_limit",
+    "failure_rate_min_runs",
+}
 _TIMES: Final = {"created_at", "updated_at", "published_at", "validated_at"}
 VALIDATION_COLUMNS: Final = (
     "validation_status", "validation_errors", "validation_warnings", "validation_context_json",
@@ -84,6 +90,7 @@ class Tables:
     """The tables of one database, for one tenant.
 
     tenant: in the column's own form, ``None`` where the product's tables have no tenant.
+    users_of_ids: by name, the tables there that name workflows by their ids.
     """
 
     found: Found
@@ -92,6 +99,7 @@ class Tables:
     versions: Table
     deployments: Table
     items: Table
+    users_of_ids: Mapping[str, Table]
 
     @property
     def ledger_tenant(self) -> str:
@@ -115,6 +123,13 @@ class Tables:
     def owned_items(self) -> ColumnElement[bool]:
         """The condition that an item of the ledger belongs to the tenant."""
         return self.items.c.tenant == self.ledger_tenant
+
+    def owned_users(self, table: Table) -> ColumnElement[bool]:
+        """The condition that a row of `users_of_ids` may belong to the tenant: it names it, or nobody."""
+        column = self.found.tenant_column
+        if column is None or column not in table.c:
+            return true()
+        return (table.c[column] == self.tenant) | table.c[column].is_(None)
 
     def joined(self) -> ColumnElement[bool]:
         """The condition that ties a version row to its definition."""
@@ -155,7 +170,9 @@ class Tables:
 def make_tables(found: Found, tenant: str | None) -> Tables:
     """The tables as `found` describes them; `tenant` is what `check_tenant` gave."""
     metadata = MetaData()
+    users = {name: _product_table(name, metadata, held, found) for name, held in found.users_of_ids.items()}
     return Tables(
+        users_of_ids=users,
         found=found,
         tenant=tenant,
         definitions=_product_table(DEFINITIONS, metadata, found.definitions, found),

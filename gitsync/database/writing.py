@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ import orjson
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, null, update
 
 from gitsync.database.tables import METADATA_COLUMNS, VALIDATION_COLUMNS, Tables
-from gitsync.workflow.canonical import canonical_bytes, digest_of
+from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.references import to_ids
 from gitsync.workflow.steps import CALL, iter_steps
 from gitsync.workflow.types import Digest, Document, Json, Key
+from gitsync.workflow.versions import version_digest
 
-_TWO_SPELLINGS: Final = re.compile(rb"\.0[,\]}]|[0-9]e")
 _TENANT_COLUMNS: Final = ("tenant", "tenant_id")
 
 
@@ -200,21 +199,6 @@ class Writer:
             if called is not None:
                 step["workflowId"] = called
         return text
-
-
-def version_digest(version: Mapping[str, Any]) -> Digest:
-    """What tells whether a version row says the same: its definition, ids as references, and payload schema.
-
-    Equal where the canonical forms are equal; made without them unless a number may have two spellings.
-    """
-    value = [version["definition"], version["payloadSchemaJson"]]
-    try:
-        data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        if _TWO_SPELLINGS.search(data):
-            data = orjson.dumps(orjson.loads(canonical_bytes(value)), option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        data = canonical_bytes(value)
-    return digest_of(data)
 
 
 def _status(document: Document) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from gitsync.errors import GitsyncError
+from gitsync.sync.around import Call
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.reconcile import Comparison
 from gitsync.sync.side import Applied, Change
@@ -37,6 +38,19 @@ def entries_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 def ids_json(ids: Mapping[Key, str]) -> list[dict[str, str]]:
     """Keys with their workflow ids, sorted by key."""
     return [{"key": key, "workflowId": workflow_id} for key, workflow_id in sorted(ids.items())]
+
+
+def calls_json(calls: Sequence[Call]) -> list[dict[str, Any]]:
+    """Calls that name another id now: whose, where, and the id that they named."""
+    return [
+        {
+            "key": call.key,
+            "workflowId": call.caller,
+            "version": call.version,
+            "called": call.called,
+        }
+        for call in calls
+    ]
 
 
 def status_json(

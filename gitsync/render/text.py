@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from gitsync.sync.around import Call
 from gitsync.sync.base import State
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.side import Action, Change, Snapshot
@@ -88,6 +89,18 @@ def print_plan(console: Console, plan: Plan) -> None:
         if entries:
             say(console, title)
             print_entries(console, entries)
+
+
+def print_relinked(console: Console, calls: Sequence[Call]) -> None:
+    """One line for each workflow whose calls follow a new id."""
+    if calls:
+        say(console, "calls that follow the new ids:")
+    places: dict[str, list[str]] = {}
+    for call in calls:
+        place = "draft" if call.version is None else f"version {call.version}"
+        places.setdefault(call.title, []).append(place)
+    for title, listed in places.items():
+        say(console, f"  {title}: {', '.join(dict.fromkeys(listed))}")
 
 
 def summary(changes: Sequence[Change], words: tuple[str, str, str]) -> str:

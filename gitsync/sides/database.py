@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import Connection, text
@@ -15,16 +15,20 @@ from sqlalchemy import Connection, text
 from gitsync.database import ledger
 from gitsync.database.applying import Applier
 from gitsync.database.connect import make_engine, mask_url, parse_url, reading, writing
-from gitsync.database.faults import translated
+from gitsync.database.faults import retried, translated
 from gitsync.database.lock import lock
 from gitsync.database.rows import iter_by_key, iter_held, read_index
 from gitsync.database.schema import Found, check_tables, check_tenant, look
 from gitsync.database.tables import Tables, make_tables
+from gitsync.database.usage import read_surroundings
 from gitsync.errors import ConfigError
-from gitsync.sync.side import Applied, Change, Deployment, Mark, Snapshot
+from gitsync.sync.around import Surroundings
+from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot
 from gitsync.workflow.types import Digest, Document, Key
 
 _PROGRESS_STEP: Final = 100
+
+T = TypeVar("T")
 
 
 class Database:
@@ -150,6 +154,14 @@ class Database:
         with self._reading() as connection:
             return ledger.recent_marks(connection, self._tables)
 
+    def look_around(self, changes: Sequence[Change]) -> Surroundings:
+        """What hangs on the workflows that `changes` touch, and who calls those that go or get another id."""
+        if all(change.action is Action.CREATE for change in changes):
+            return Surroundings()
+        with self._reading() as connection:
+            index = read_index(connection, self._tables)
+            return read_surroundings(connection, self._tables, changes, index.ids, in_place=self._in_place)
+
     def newest_number(self) -> int:
         """The number of the tenant's newest deployment, 0 where there is none."""
         if not self.has_ledger:
@@ -166,22 +178,28 @@ class Database:
         """
         if not changes:
             return Applied(number=self.record(deployment))
-        with self._writing() as connection:
+
+        def apply(connection: Connection) -> Applied:
             applier = Applier(
                 connection, self._tables, self.environment, self._actor, self._in_place, self._new_tenant
             )
             return applier.apply(changes, documents, deployment)
 
+        return self._write(apply)
+
     def record(self, deployment: Deployment) -> int | None:
         """Note marks alone; the deployment's number, ``None`` where there was nothing to note."""
         if not deployment.marks:
             return None
-        with self._writing() as connection:
+
+        def record(connection: Connection) -> int:
             number = ledger.add_deployment(
                 connection, self._tables, deployment, environment=self.environment, actor=self._actor
             )
             ledger.add_marks(connection, self._tables, number, deployment.marks)
             return number
+
+        return self._write(record)
 
     @property
     def _tables(self) -> Tables:
@@ -193,10 +211,20 @@ class Database:
         with translated(self.address), reading(self._engine) as connection:
             yield connection
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives, in one transaction under the lock; done again where the server broke it off."""
         ledger.check_ledger(self._tables.found)
-        with translated(self.address), writing(self._engine) as connection:
+        with translated(self.address):
+            return retried(lambda: self._try(work))
+
+    def _try(self, work: Callable[[Connection], T]) -> T:
+        with self.writing() as connection:
+            return work(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a transaction that holds the lock; committed at the end, or rolled back."""
+        with writing(self._engine) as connection:
             tenant = self._tables.ledger_tenant
             lock(connection, tenant=tenant, timeout=self._lock_timeout, address=self.address)
             yield connection

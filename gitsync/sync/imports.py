@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gitsync.errors import Conflict, InvalidInput
+from gitsync.sync.around import Protection
 from gitsync.sync.plan import Limits, Plan, check_limits
+from gitsync.sync.protection import check_obstacles, find_obstacles, find_rewritten
 from gitsync.sync.reconcile import LedgerSide
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, MarkKind
 from gitsync.workflow.canonical import document_digest
@@ -24,6 +26,7 @@ class PlannedImport:
     changes: tuple[Change, ...]
     documents: dict[Key, Document]
     number: int
+    protection: Protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class ImportPolicy:
     update: bool = False
     force: bool = False
     limits: Limits = Limits()
+    in_place: bool = False
+    discard_runs: bool = False
 
 
 def plan_import(
@@ -72,7 +77,20 @@ def plan_import(
     )
     plan = Plan(changes, (), (), (), len(there), {})
     check_limits(plan, policy.limits)
-    return PlannedImport(changes, held, number)
+    return PlannedImport(changes, held, number, _protect(changes, held, database, policy))
+
+
+def _protect(
+    changes: Sequence[Change], documents: Mapping[Key, Document], database: LedgerSide, policy: ImportPolicy
+) -> Protection:
+    """What the import may do to what hangs on its workflows; raises Refused for anything it may not."""
+    updated = [change.key for change in changes if change.action is Action.UPDATE]
+    after = ((key, documents[key]) for key in updated)
+    rewritten = find_rewritten(database.load(updated), after) if updated else {}
+    protection = Protection(rewritten, discard_runs=policy.discard_runs, force=policy.force)
+    around = database.look_around(changes)
+    check_obstacles(find_obstacles(changes, around, protection, in_place=policy.in_place))
+    return protection
 
 
 def _link(documents: Mapping[Key, Document], ids: Mapping[Key, str]) -> None:
@@ -121,6 +139,8 @@ def apply_import(planned: PlannedImport, database: LedgerSide, *, dry_run: bool)
     """Write the import in one transaction, or nothing where it is dry or empty."""
     if dry_run or not planned.changes:
         return Applied()
-    documents = ((change.key, planned.documents[change.key]) for change in planned.changes)
-    deployment = Deployment(MarkKind.IMPORT, None, {}, planned.number)
+    documents = [(change.key, planned.documents[change.key]) for change in planned.changes]
+    deployment = Deployment(
+        MarkKind.IMPORT, None, {}, expected_number=planned.number, protection=planned.protection
+    )
     return database.apply(planned.changes, documents, deployment)

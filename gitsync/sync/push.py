@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, Problem, Refused
+from gitsync.sync.around import Call, Protection
 from gitsync.sync.base import State
 from gitsync.sync.marks import in_step_marks, record_quietly
 from gitsync.sync.plan import (
@@ -17,9 +18,10 @@ from gitsync.sync.plan import (
     make_plan,
     push_verdict,
 )
+from gitsync.sync.protection import Obstacle, check_obstacles, find_obstacles, find_rewritten
 from gitsync.sync.reconcile import Comparison, FileSide, LedgerSide, MakeHistory
-from gitsync.sync.side import Action, Applied, Deployment, Mark, MarkKind
-from gitsync.workflow.types import Key
+from gitsync.sync.side import Action, Applied, Deployment, Mark, MarkKind, Side
+from gitsync.workflow.types import Document, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class PushOptions:
     limits: Limits = Limits()
     skip_conflicts: bool = False
     fail_on_drift: bool = False
+    discard_runs: bool = False
+
+    @property
+    def force(self) -> bool:
+        """Whether the source wins."""
+        return self.policy is Policy.FORCE
 
 
 def plan_push(comparison: Comparison, options: PushOptions) -> Plan:
@@ -46,21 +54,19 @@ def plan_push(comparison: Comparison, options: PushOptions) -> Plan:
 
 
 def check_push(
-    plan: Plan,
-    comparison: Comparison,
-    options: PushOptions,
-    *,
-    source: FileSide,
-    raw_calls: Mapping[Key, frozenset[str]],
-) -> None:
-    """Raise for anything that must not be written; every fault of every file in one error."""
+    plan: Plan, comparison: Comparison, options: PushOptions, *, source: FileSide, target: LedgerSide
+) -> Outlook:
+    """The outlook of a plan that may be written; raises for anything that must not be.
+
+    Every fault of every file is in one error, and so is every conflict, and everything that would be lost.
+    """
     if not comparison.files and comparison.database.digests and not comparison.is_selected:
         raise Refused(
             "the commit holds no workflows, the database does; nothing was written",
             code="EMPTY_SOURCE",
             cure="`gitsync pull` brings them into git",
         )
-    problems = find_problems(plan, comparison, source=source, raw_calls=raw_calls)
+    problems = find_problems(plan, comparison, source=source, raw_calls=target.raw_calls)
     if problems:
         rules = {problem.rule for problem in problems}
         also = "" if not plan.conflicts else f"; besides, {len(plan.conflicts)} in conflict"
@@ -75,6 +81,34 @@ def check_push(
     if not options.skip_conflicts:
         check_conflicts(plan, policy=options.policy)
     check_limits(plan, options.limits)
+    outlook = look_ahead(plan, options, source=source, target=target)
+    check_obstacles(outlook.obstacles)
+    return outlook
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a plan would do to what hangs on its workflows, and everything that speaks against it.
+
+    relinked: calls that will name a new id.
+    """
+
+    protection: Protection = field(default_factory=Protection)
+    obstacles: tuple[Obstacle, ...] = ()
+    relinked: tuple[Call, ...] = ()
+
+
+def look_ahead(plan: Plan, options: PushOptions, *, source: Side, target: LedgerSide) -> Outlook:
+    """The outlook of `plan`; the apply looks again once it has locked the rows."""
+    updated = [change.key for change in plan.changes if change.action is Action.UPDATE]
+    is_asked = options.in_place or not options.force  # else nothing depends on it
+    rewritten = find_rewritten(target.load(updated), source.load(updated)) if updated and is_asked else {}
+    protection = Protection(rewritten, discard_runs=options.discard_runs, force=options.force)
+    around = target.look_around(plan.changes)
+    obstacles = find_obstacles(plan.changes, around, protection, in_place=options.in_place)
+    recreated = {around.ids[key] for key in updated if key in around.ids}
+    relinked = [call for call in around.calls if call.called in recreated]
+    return Outlook(protection, tuple(obstacles), tuple(relinked))
 
 
 def find_problems(
@@ -101,6 +135,7 @@ def apply_push(
     plan: Plan,
     comparison: Comparison,
     options: PushOptions,
+    outlook: Outlook,
     *,
     source: FileSide,
     target: LedgerSide,
@@ -114,11 +149,30 @@ def apply_push(
             for entry in comparison.entries
             if entry.state is State.IN_SYNC
         }
-    deployment = Deployment(MarkKind.PUSH, source.commit, marks, comparison.number)
+    written = [change.key for change in plan.changes if change.action is not Action.DELETE]
+    called = [comparison.facts[key].calls for key in written if key in comparison.facts]
+    deployment = Deployment(
+        MarkKind.PUSH,
+        source.commit,
+        marks,
+        expected_number=comparison.number,
+        references=frozenset[Key]().union(*called),
+        protection=outlook.protection,
+    )
     if plan.is_empty:
         return Applied(number=record_quietly(target, deployment))
-    written = [change.key for change in plan.changes if change.action is not Action.DELETE]
-    return target.apply(plan.changes, source.load(written), deployment)
+    return target.apply(plan.changes, Loading(source, written), deployment)
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """Documents of a side that are read anew each time that somebody goes through them."""
+
+    side: Side
+    keys: Sequence[Key]
+
+    def __iter__(self) -> Iterator[tuple[Key, Document]]:
+        return self.side.load(self.keys)
 
 
 def push_outcome(plan: Plan, options: PushOptions) -> GitsyncError | None:

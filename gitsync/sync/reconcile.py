@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gitsync.errors import GitsyncError, Problem
+from gitsync.sync.around import Surroundings
 from gitsync.sync.base import History, State, judge
 from gitsync.sync.plan import (
     Entry,
 )
-from gitsync.sync.side import Deployment, Mark, MarkKind, Side, Snapshot
+from gitsync.sync.side import Change, Deployment, Mark, MarkKind, Side, Snapshot
 from gitsync.workflow.types import Digest, Key
 
 
@@ -80,6 +81,9 @@ class LedgerSide(Side, Protocol):
 
     def recent_marks(self) -> Mapping[Key, Sequence[Mark]]:
         """The marks of every key, newest first, down to its newest write."""
+
+    def look_around(self, changes: Sequence[Change]) -> Surroundings:
+        """What hangs on the workflows that `changes` touch, and who calls those that go or get another id."""
 
     def newest_number(self) -> int:
         """The number of the newest deployment, 0 where there is none."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gitsync.sync.around import Protection
 from gitsync.workflow.types import Digest, Document, Key
 
 
@@ -81,12 +82,16 @@ class Deployment:
 
     marks: for keys that the run did not write but found in step, or pulled.
     expected_number: newest deployment that the plan has seen; a later one for a planned key makes it stale.
+    references: keys that the documents call, which have to be there afterwards. protection: what the run may do
+    to what hangs on its workflows.
     """
 
     kind: MarkKind
     commit: str | None
     marks: Mapping[Key, Mark] = field(default_factory=dict)
     expected_number: int | None = None
+    references: frozenset[Key] = frozenset()
+    protection: Protection = field(default_factory=Protection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +118,6 @@ class Side(Protocol):
     ) -> Applied:
         """Make all changes or none; raises PlanStale where the side holds something else than ``before``.
 
-        documents: of the creates and updates, in the order of `changes`, ordered by key.
+        documents: of the creates and updates, in the order of `changes`, ordered by key; a side that tries again
+        reads them again.
         """

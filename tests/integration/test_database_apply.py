@@ -19,6 +19,7 @@ from gitsync.errors import (
     NotConverged,
     PlanStale,
 )
+from gitsync.sync.around import Protection
 from gitsync.sync.side import Action, Change, Deployment, Mark, MarkKind
 from gitsync.workflow.canonical import canonical_bytes, document_digest
 from gitsync.workflow.types import Digest, Key
@@ -182,7 +183,7 @@ def test_in_place_keeps_the_runs_that_recreate_loses(on_postgres: Instance) -> N
         on_postgres.editor.start_run(on_postgres.editor.create(key, versions={1: {}}))
 
     on_postgres.push(make_workflow("kept", versions={1: {}}), in_place=True)
-    on_postgres.push(make_workflow("lost", versions={1: {}}))
+    on_postgres.push(make_workflow("lost", versions={1: {}}), protection=Protection(discard_runs=True))
 
     kept = on_postgres.editor.row("kept")["workflow_id"]
     assert [run["workflow_id"] for run in on_postgres.editor.rows("workflow_runs")] == [kept]
@@ -454,7 +455,7 @@ def test_of_two_pushes_at_once_one_wins_and_the_other_finds_its_plan_stale(insta
 
 
 def test_who_holds_the_lock_is_named(on_postgres: Instance) -> None:
-    with on_postgres.open(command="push") as holder, holder._writing():
+    with on_postgres.open(command="push") as holder, holder.writing():
         with pytest.raises(LockNotAcquired, match=r"`gitsync push` \(process \d+\) since 20") as caught:
             on_postgres.push(make_workflow("w"), lock_timeout=0.05)
         assert "--lock-timeout" in (caught.value.cure or "")
@@ -462,7 +463,7 @@ def test_who_holds_the_lock_is_named(on_postgres: Instance) -> None:
 
 
 def test_two_tenants_do_not_wait_for_each_other(on_postgres: Instance) -> None:
-    with on_postgres.open(tenant="9d6c2b1a-0f4e-4c3d-8b7a-1e2f3a4b5c6d") as other, other._writing():
+    with on_postgres.open(tenant="9d6c2b1a-0f4e-4c3d-8b7a-1e2f3a4b5c6d") as other, other.writing():
         on_postgres.push(make_workflow("w"), lock_timeout=0.05)
 
     assert list(on_postgres.digests()) == ["w"]
@@ -470,7 +471,7 @@ def test_two_tenants_do_not_wait_for_each_other(on_postgres: Instance) -> None:
 
 def test_a_second_writer_of_a_sqlite_file_waits_no_longer_than_told(tmp_path: Path) -> None:
     instance = make_instance(f"sqlite:///{tmp_path}/p.db", Generation.SEED)
-    with instance.open() as holder, holder._writing(), pytest.raises(LockNotAcquired, match="another run"):
+    with instance.open() as holder, holder.writing(), pytest.raises(LockNotAcquired, match="another run"):
         instance.push(make_workflow("w"), lock_timeout=0.05)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from gitsync.database.connect import make_engine
 from gitsync.database.init import init_database
 from gitsync.sides.database import Database
+from gitsync.sync.around import Protection
 from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.document import make_document
@@ -107,6 +108,22 @@ CREATE TABLE workflow_runs (
     updated_at {time} NOT NULL DEFAULT {now}
     {run_tenant}
 )"""
+_SCHEDULES = """
+CREATE TABLE tenant_workflow_schedule (
+    id {uuid} PRIMARY KEY {new_id},
+    workflow_id {uuid} NOT NULL,
+    workflow_version integer NOT NULL,
+    trigger_type varchar(32) NOT NULL,
+    status varchar(32) NOT NULL DEFAULT 'scheduled',
+    name text NOT NULL
+    {version_tenant}
+)"""
+_WEBHOOKS = """
+CREATE TABLE inbound_webhooks (
+    inbound_webhook_id {uuid} PRIMARY KEY {new_id},
+    handler_config {json} NOT NULL
+    {version_tenant}
+)"""
 _TENANT_COLUMNS = {
     Generation.SEED: {"tenant": "", "version_tenant": "", "run_tenant": ", tenant_id text"},
     Generation.TENANT_ID: {
@@ -166,7 +183,7 @@ def make_product_tables(url: str, generation: Generation) -> None:
         words = _POSTGRES if connection.dialect.name == "postgresql" else _SQLITE
         tenants = _TENANT_COLUMNS.get(generation, _TENANT_EVERYWHERE)
         words = words | {name: column.format(**words) for name, column in tenants.items()}
-        for statement in (_DEFINITIONS, _VERSIONS, _RUNS):
+        for statement in (_DEFINITIONS, _VERSIONS, _RUNS, _SCHEDULES, _WEBHOOKS):
             connection.execute(text(statement.format(**words)))
         for statement in _INDEXES[generation]:
             connection.execute(text(statement))
@@ -252,6 +269,26 @@ class Editor:
         }
         self._insert("workflow_runs", row)
 
+    def schedule(self, workflow_id: str, *, status: str = "scheduled") -> None:
+        """A schedule that starts the workflow."""
+        row = {
+            "id": str(uuid.uuid4()),
+            "workflow_id": workflow_id,
+            "workflow_version": 1,
+            "trigger_type": "recurring",
+            "status": status,
+            "name": "Nightly",
+        }
+        self._insert("tenant_workflow_schedule", row | self._own("tenant_workflow_schedule"))
+
+    def hook(self, workflow_id: str) -> None:
+        """An inbound webhook that starts the workflow."""
+        row = {
+            "inbound_webhook_id": str(uuid.uuid4()),
+            "handler_config": json.dumps({"workflow_id": workflow_id}),
+        }
+        self._insert("inbound_webhooks", row | self._own("inbound_webhooks"))
+
     def rows(self, table: str = "workflow_definitions") -> list[dict[str, Any]]:
         """All rows of `table`, ids and JSON as text, whoever's they are."""
         with connected(self.url) as connection:
@@ -290,6 +327,7 @@ class Editor:
         is_json = name.endswith(("_json", "definition", "_errors", "_warnings")) or name in (
             "trigger",
             "retention_policy_override",
+            "handler_config",
         )
         return f"CAST(:{name} AS jsonb)" if is_json and not self.url.startswith("sqlite") else f":{name}"
 
@@ -331,7 +369,12 @@ class Instance:
             return dict(database.snapshot().digests)
 
     def push(
-        self, *documents: Document, delete: Sequence[str] = (), in_place: bool = False, **options: Any
+        self,
+        *documents: Document,
+        delete: Sequence[str] = (),
+        in_place: bool = False,
+        protection: Protection | None = None,
+        **options: Any,
     ) -> Applied:
         """Apply what makes the database hold `documents`, and no more the workflows of `delete`."""
         held = self.digests()
@@ -339,7 +382,7 @@ class Instance:
             return database.apply(
                 changes_to(held, *documents, delete=delete),
                 [(document["key"], document) for document in by_key(documents)],
-                Deployment(MarkKind.PUSH, COMMIT),
+                Deployment(MarkKind.PUSH, COMMIT, protection=protection or Protection()),
             )
 
     def everything(self) -> dict[str, list[dict[str, Any]]]:

@@ -22,7 +22,8 @@ NAMES = sorted(
 
 def test_every_format_has_a_schema() -> None:
     assert NAMES == [
-        "bundle.v1", "db", "definition", "diff", "error", "import", "plan", "pull", "push", "status", "workflow"
+        "apply", "bundle.v1", "db", "definition", "diff", "error", "import", "plan", "pull", "push", "saved-plan",
+        "status", "workflow",
     ]  # fmt: skip
 
 

@@ -1,0 +1,98 @@
+"""``gitsync apply``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from gitsync.cli.options import Settings, common_options, examples, settings_of
+
+if TYPE_CHECKING:
+    from gitsync.sync.saved import SavedPlan
+
+
+@click.command(
+    "apply",
+    epilog=examples(
+        "gitsync plan --update --out plan.json      then review it",
+        "gitsync apply plan.json",
+        "gitsync apply - < plan.json",
+    ),
+)
+@click.argument("file", metavar="FILE|-")
+@common_options
+@click.pass_context
+def command(context: click.Context, file: str) -> int:
+    """Do exactly what a saved plan says, or nothing.
+
+    The plan names its environment, its commit and its policy, and for each workflow what the database held when
+    it was made. A plan that was changed, that is for another database, or of which a workflow has moved since,
+    is refused, and nothing is written. The commit has to be in this clone, on whatever branch.
+    Nobody is asked: the plan is what was reviewed.
+    """
+    from gitsync.cli.deploy import Deploy
+    from gitsync.cli.outcome import announce
+    from gitsync.cli.workspace import open_workspace
+    from gitsync.sync.push import plan_push
+    from gitsync.sync.saved import as_saved, check_fresh
+
+    settings = settings_of(context)
+    saved = _read(settings, file)
+    with open_workspace(settings) as workspace:
+        limits = replace(
+            workspace.config.limits,
+            max_overwrites=saved.options.limits.max_overwrites,
+            max_deletes=saved.options.limits.max_deletes,
+        )
+        options = replace(saved.options, limits=limits)
+        side = workspace.commit_side(saved.commit)
+        database = workspace.database(command="apply", in_place=options.in_place, new_tenant=saved.new_tenant)
+        announce(workspace, settings, database.address)
+        _check_database(saved, database.identity(), file)
+        database.require_ledger()
+        registry = workspace.registry_at(side.commit)
+        comparison = workspace.compare(side, database, select=saved.keys, registry=registry)
+        check_fresh(saved, comparison)
+        comparison = replace(comparison, number=saved.number)
+        plan = as_saved(plan_push(comparison, options), saved)
+        return Deploy(workspace, side, database, comparison, plan, options, "apply").run(is_reviewed=True)
+
+
+def _read(settings: Settings, file: str) -> SavedPlan:
+    """The saved plan, and the settings' environment set to its own; raises where they differ."""
+    from gitsync.cli.files import read_input
+    from gitsync.config import FROM_VARIABLE, VARIABLE_ENVIRONMENT
+    from gitsync.errors import ConfigError
+    from gitsync.sync.saved import read_saved_plan
+
+    saved = read_saved_plan(read_input(settings, file, what="a saved plan"), file=file)
+    chosen = settings.environment or settings.variables.get("GITSYNC_ENV") or None
+    if chosen is not None and chosen != saved.environment:
+        raise ConfigError(
+            f"{file} is a plan for the environment {saved.environment!r}, not for {chosen!r}",
+            code="OTHER_ENVIRONMENT",
+            cure=f"`gitsync apply {file}` alone works on the plan's own environment",
+        )
+    if saved.environment != VARIABLE_ENVIRONMENT:
+        settings.environment = saved.environment
+    elif not settings.variables.get(FROM_VARIABLE):
+        raise ConfigError(
+            f"{file} is a plan for the database of {FROM_VARIABLE}, which is not set",
+            code="MISSING_VARIABLE",
+            cure=f"`export {FROM_VARIABLE}=…`",
+        )
+    return saved
+
+
+def _check_database(saved: SavedPlan, identity: str, file: str) -> None:
+    from gitsync.errors import ConfigError
+
+    if saved.database != identity:
+        raise ConfigError(
+            f"{file} was made for another database or tenant, though the environment has the same name; "
+            "nothing was written",
+            code="OTHER_ENVIRONMENT",
+            cure="check the environment's URL and tenant, or make a new plan with `gitsync plan --out FILE`",
+        )

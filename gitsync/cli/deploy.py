@@ -1,0 +1,125 @@
+"""The way of a plan into the database, the same for ``push`` and ``apply``: check, ask, write, tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitsync.cli.difference import Differ
+from gitsync.cli.outcome import as_part, finish
+from gitsync.cli.workspace import Workspace
+from gitsync.errors import Conflict
+from gitsync.sides.repository import CommitSide, WorkTree
+from gitsync.sync.base import State
+from gitsync.sync.plan import Plan
+from gitsync.sync.push import Outlook, PushOptions, apply_push, check_push, push_outcome
+from gitsync.sync.reconcile import Comparison
+from gitsync.sync.side import Action, Applied
+
+if TYPE_CHECKING:
+    from gitsync.errors import GitsyncError
+    from gitsync.sides.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """One plan on its way; ``name`` is the command's, for its result."""
+
+    workspace: Workspace
+    side: CommitSide
+    database: Database
+    comparison: Comparison
+    plan: Plan
+    options: PushOptions
+    name: str
+
+    def run(self, *, is_reviewed: bool = False, count_unsent: bool = False) -> int:
+        """Check and write; the exit code.
+
+        is_reviewed: nobody is asked whether they are sure. count_unsent: tell how many files were not committed.
+        """
+        outlook = self._check()
+        if not is_reviewed:
+            self._ask()
+        self._warn()
+        applied = apply_push(
+            self.plan,
+            self.comparison,
+            self.options,
+            outlook,
+            source=self.side,
+            target=self.database,
+            history=self.workspace.history(self.side, self.database.identity()),
+        )
+        unsent = self._unsent() if count_unsent else 0
+        outcome = push_outcome(self.plan, self.options)
+        self._print(applied, outlook, outcome, unsent)
+        return finish(self.workspace.settings, outcome)
+
+    def _check(self) -> Outlook:
+        try:
+            return check_push(
+                self.plan, self.comparison, self.options, source=self.side, target=self.database
+            )
+        except Conflict as error:
+            Differ(self.workspace.git, self.side, self.database).explain(error, self.plan.conflicts)
+            raise
+
+    def _ask(self) -> None:
+        """Ask before anything is deleted or recreated."""
+        plan, name = self.plan, self.workspace.environment.name
+        deletes, overwrites = plan.count(Action.DELETE), plan.count(Action.UPDATE)
+        risks = [f"delete {deletes}"] if deletes else []
+        risks += [f"delete and create again {overwrites}"] if overwrites and not self.options.in_place else []
+        question = f"This will {' and '.join(risks)} of {plan.existing} workflows in {name}. Go on?"
+        self.workspace.settings.confirm(question, risk=bool(risks))
+
+    def _warn(self) -> None:
+        """Warn of what creating without an actor means."""
+        if self.plan.count(Action.CREATE) and not self.workspace.environment.actor:
+            self.workspace.settings.tell(
+                "warning: no actor is configured: business actions of workflows created now cannot run "
+                "(set `actor:` of the environment, or GITSYNC_ACTOR)"
+            )
+
+    def _unsent(self) -> int:
+        """How many files of the work tree differ from the commit that was sent."""
+        side = self.side
+        return len(WorkTree(self.workspace.git, folder=side.folder, commit=side.commit).uncommitted)
+
+    def _print(self, applied: Applied, outlook: Outlook, outcome: GitsyncError | None, unsent: int) -> None:
+        settings = self.workspace.settings
+        if settings.is_json:
+            from gitsync.render.json import render_json
+
+            value = self._as_json(applied, outlook) | {"uncommitted": unsent, "error": as_part(outcome)}
+            click.echo(render_json(value), nl=False)
+        else:
+            from gitsync.render.text import print_plan, print_relinked, say, summary
+
+            console = settings.console()
+            print_plan(console, self.plan)
+            print_relinked(console, outlook.relinked)
+            done = summary(self.plan.changes, ("created", "overwritten", "deleted"))
+            in_step = sum(entry.state is State.IN_SYNC for entry in self.comparison.entries)
+            say(console, f"{done or 'nothing to write'}; {in_step} were in step already")
+        if unsent:
+            folder = self.side.folder or "."
+            settings.tell(f"note: {unsent} uncommitted file{'' if unsent == 1 else 's'} in {folder} not sent")
+
+    def _as_json(self, applied: Applied, outlook: Outlook) -> dict[str, Any]:
+        from gitsync.render.json import calls_json, ids_json, plan_json
+
+        return plan_json(
+            self.name,
+            self.plan,
+            environment=self.workspace.environment.name,
+            commit=self.side.commit,
+            deployment=applied.number,
+            createdWorkflows=ids_json(applied.created),
+            deletedWorkflows=ids_json(applied.deleted),
+            relinked=calls_json(outlook.relinked),
+            warnings=list(self.comparison.database.warnings),
+        )
