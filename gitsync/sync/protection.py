@@ -111,7 +111,7 @@ def _place(call: Call) -> str:
 
 _MEANING: Final[Mapping[str, Callable[[int], str]]] = {
     "RUNS_WOULD_BE_LOST": lambda n: f"runs, schedules or webhooks hang on {_workflows(n)} whose id would go",
-    "STILL_CALLED": lambda n: f"{_workflows(n)} would be deleted or changed under those that call them",
+    "STILL_CALLED": lambda n: f"{_workflows(n)} that others call would be deleted",
     "VERSION_IN_USE": lambda n: f"unfinished runs execute versions of {_workflows(n)} that would change",
     "VERSION_REWRITTEN": lambda n: f"published versions of {_workflows(n)} would change, which never change",
 }
@@ -131,7 +131,8 @@ def check_obstacles(obstacles: Sequence[Obstacle]) -> None:
     if not obstacles:
         return
     codes = sorted({obstacle.code for obstacle in obstacles})
-    parts = [_MEANING[code](len({o.title for o in obstacles if o.code == code})) for code in codes]
+    touched = {code: {o.facts.get("called", o.title) for o in obstacles if o.code == code} for code in codes}
+    parts = [_MEANING[code](len(touched[code])) for code in codes]
     raise Refused(
         "; ".join(parts) + "; nothing was written",
         code=codes[0],
