@@ -104,6 +104,12 @@ class GitRepository:
         top = probe.execute(["git", *PINNED, "rev-parse", "--show-toplevel"], stdout_as_string=False)
         return cls(Path(os.fsdecode(_bytes(top)).rstrip("\n")), Path(git_dir), is_bare=False)
 
+    @property
+    def common_dir(self) -> Path:
+        """The git directory that all work trees of the repository share; gitrepository-layout(5), "commondir"."""
+        pointer = self.git_dir / "commondir"
+        return self.git_dir / pointer.read_text().strip() if pointer.is_file() else self.git_dir
+
     @staticmethod
     def create(folder: Path) -> None:
         """Make a repository in `folder`, its first branch ``main``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gitsync.cli.options import (
+    cache_option,
     common_options,
     examples,
     exit_code_option,
@@ -27,6 +28,7 @@ from gitsync.cli.options import (
 @ref_option
 @exit_code_option
 @click.option("--words", is_flag=True, help="One line per workflow, without the lines of the files.")
+@cache_option
 @common_options
 @click.pass_context
 def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, words: bool) -> int:

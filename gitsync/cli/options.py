@@ -31,6 +31,7 @@ class Settings:
     verbose: bool = False
     no_color: bool = False
     lock_timeout: float = 10.0
+    no_cache: bool = False
 
     @property
     def is_json(self) -> bool:
@@ -91,17 +92,18 @@ def common_options(function: F) -> F:
     return function
 
 
-def _options() -> list[Callable[[F], F]]:
-    def store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-        settings = context.ensure_object(Settings)
-        if value is not None and parameter.name:
-            setattr(settings, parameter.name, value)
-        if parameter.name == "verbose" and value:
-            logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s: %(message)s")
-            logging.getLogger("git").setLevel(logging.INFO)
+def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    settings = context.ensure_object(Settings)
+    if value is not None and parameter.name:
+        setattr(settings, parameter.name, value)
+    if parameter.name == "verbose" and value:
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s: %(message)s")
+        logging.getLogger("git").setLevel(logging.INFO)
 
+
+def _options() -> list[Callable[[F], F]]:
     def option(*names: str, **attributes: Any) -> Callable[[F], F]:
-        return click.option(*names, **attributes, expose_value=False, callback=store, is_eager=True)
+        return click.option(*names, **attributes, expose_value=False, callback=_store, is_eager=True)
 
     return [
         option(
@@ -146,4 +148,12 @@ exit_code_option = click.option(
 keys_argument = click.argument("keys", nargs=-1, metavar="[KEY]...")
 ref_option = click.option(
     "--ref", default="HEAD", show_default=True, metavar="REV", help="The commit to read from."
+)
+cache_option = click.option(
+    "--no-cache",
+    is_flag=True,
+    default=None,
+    expose_value=False,
+    callback=_store,
+    help="Read every workflow, also those whose rows are as they were.",
 )

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gitsync.cli.options import (
+    cache_option,
     common_options,
     examples,
     exit_code_option,
@@ -31,6 +32,7 @@ from gitsync.cli.policy import policy_options, push_options
 @exit_code_option
 @policy_options
 @click.option("--out", metavar="FILE", help="Save the plan, for `gitsync apply FILE`.")
+@cache_option
 @common_options
 @click.pass_context
 def command(

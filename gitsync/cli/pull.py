@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitsync.cli.options import common_options, examples, keys_argument, settings_of
+from gitsync.cli.options import cache_option, common_options, examples, keys_argument, settings_of
 
 if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     "--force", is_flag=True, help="The database's version wins, over git's and over uncommitted edits."
 )
 @click.option("--max-deletes", type=click.IntRange(min=0), metavar="N", help="Delete at most N files.")
+@cache_option
 @common_options
 @click.pass_context
 def command(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gitsync.cli.options import common_options, examples, keys_argument, ref_option, settings_of
+from gitsync.cli.options import cache_option, common_options, examples, keys_argument, ref_option, settings_of
 from gitsync.cli.policy import policy_options, push_options
 
 
@@ -23,6 +23,7 @@ from gitsync.cli.policy import policy_options, push_options
 @keys_argument
 @ref_option
 @policy_options
+@cache_option
 @common_options
 @click.pass_context
 def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values: Any) -> int:

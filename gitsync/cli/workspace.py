@@ -230,6 +230,7 @@ def open_database(
         command=command,
         in_place=in_place,
         new_tenant=new_tenant,
+        cache=workspace.git.common_dir / "gitsync",
     ) as database:
         yield database
 
@@ -243,8 +244,12 @@ def connect(
     command: str,
     in_place: bool = False,
     new_tenant: bool = False,
+    cache: Path | None = None,
 ) -> Iterator[Database]:
-    """The database of `environment`; a relative SQLite path is meant from `folder`."""
+    """The database of `environment`; a relative SQLite path is meant from `folder`.
+
+    cache: a folder to keep digests in, unless ``--no-cache`` says otherwise.
+    """
     from gitsync.sides.database import Database
 
     with (
@@ -257,6 +262,7 @@ def connect(
             in_place=in_place,
             lock_timeout=settings.lock_timeout,
             new_tenant=new_tenant,
+            cache=None if settings.no_cache else cache,
         ) as database,
         counter(settings, "reading the database") as told,
     ):

@@ -17,7 +17,7 @@ from gitsync.sync.side import Unkeyed
 from gitsync.workflow.canonical import document_digest, is_plain
 from gitsync.workflow.document import is_key, make_document
 from gitsync.workflow.parse import parse_stored, parse_stored_judged
-from gitsync.workflow.references import to_references
+from gitsync.workflow.references import link_calls
 from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Digest, Document, Json, Key
 
@@ -41,14 +41,14 @@ class Index:
 class Held:
     """One workflow as the database holds it.
 
-    unresolved: ids that it calls and that belong to no key. is_plain: the document is known to be plain
-    (`canonical.is_plain`).
+    calls: called id → the key that it stands for, ``None`` where it belongs to no key. is_plain: the document
+    is known to be plain (`canonical.is_plain`).
     """
 
     workflow_id: str
     key: Key
     document: Document = field(repr=False)
-    unresolved: Sequence[str] = ()
+    calls: Mapping[str, Key | None] = field(default_factory=dict)
     is_plain: bool = False
 
     @property
@@ -152,8 +152,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
     """The workflow of one definition row with its version rows; raises DatabaseError where it isn't JSON."""
     workflow_id, key, draft_version, draft, *values = row
     metadata = dict(zip(METADATA_COLUMNS, values, strict=True))
-    unresolved: list[str] = []
-
+    calls: dict[str, Key | None] = {}
     are_plain = True
 
     def parsed(text: str) -> Json:
@@ -166,7 +165,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
         definition = parsed(text)
         if CALL not in text and "\\u" not in text:
             return definition  # nothing is called in it, so its steps need no walk of their own
-        unresolved.extend(to_references(definition, key=key, keys_by_id=keys_by_id))
+        calls.update(link_calls(definition, key=key, keys_by_id=keys_by_id))
         return definition
 
     try:
@@ -188,7 +187,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
             cure="open and save it in the product's editor, or correct the row",
         ) from error
     are_plain = are_plain and is_plain(document["metadata"]) and is_plain(document["dependencies"])
-    return Held(workflow_id, key, document, tuple(dict.fromkeys(unresolved)), are_plain)
+    return Held(workflow_id, key, document, calls, are_plain)
 
 
 def _definitions_query(tables: Tables) -> Select[Any]:

@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 from weakref import WeakSet
@@ -14,17 +15,19 @@ from sqlalchemy import Connection, text
 
 from gitsync.database import ledger
 from gitsync.database.applying import Applier
+from gitsync.database.cache import DigestCache
 from gitsync.database.connect import make_engine, mask_url, parse_url, reading, writing
+from gitsync.database.content import ContentReader
 from gitsync.database.faults import retried, translated
 from gitsync.database.lock import lock
-from gitsync.database.rows import iter_by_key, iter_held, read_index
+from gitsync.database.rows import iter_by_key, read_index
 from gitsync.database.schema import Found, check_tables, check_tenant, look
 from gitsync.database.tables import Tables, make_tables
 from gitsync.database.usage import read_surroundings
 from gitsync.errors import ConfigError
 from gitsync.sync.around import Surroundings
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot
-from gitsync.workflow.types import Digest, Document, Key
+from gitsync.workflow.types import Document, Key
 
 _PROGRESS_STEP: Final = 100
 
@@ -37,7 +40,8 @@ class Database:
     url: of PostgreSQL or SQLite. environment: its name, for the ledger. tenant: compulsory where the product
     keeps workflows per tenant. actor: uuid of the user written as author. command: shown by the server as
     ``gitsync <command>``. in_place: overwriting keeps ids. lock_timeout: seconds to wait for another run.
-    new_tenant: the tenant may be one without workflows where others have some.
+    new_tenant: the tenant may be one without workflows where others have some. cache: a folder to keep digests
+    in between runs; ``None`` to read every document.
     After `snapshot`, ``ids`` has each key's id, and ``raw_calls`` the ids that a key calls and that belong
     to no key.
     Raises ConfigError, DatabaseError or AccessDenied on entering.
@@ -54,6 +58,7 @@ class Database:
         in_place: bool = False,
         lock_timeout: float = 10.0,
         new_tenant: bool = False,
+        cache: Path | None = None,
     ) -> None:
         self.address: Final = mask_url(url)
         self.environment: Final = environment
@@ -66,6 +71,7 @@ class Database:
         self._in_place = in_place
         self._lock_timeout = lock_timeout
         self._new_tenant = new_tenant
+        self._cache = DigestCache(cache) if cache else None
         self._engine = make_engine(url, command=command, lock_timeout=lock_timeout)
         self._found: Tables | None = None
         self._loading: WeakSet[Generator[tuple[Key, Document]]] = WeakSet()
@@ -109,22 +115,19 @@ class Database:
 
         Raises DuplicateKey, and ConfigError (UNKNOWN_TENANT) for a tenant without rows where others have some.
         """
-        digests: dict[Key, Digest] = {}
-        raw_calls: dict[Key, frozenset[str]] = {}
-        warnings = self._tenant_warnings()
         with self._reading() as connection:
-            index = read_index(connection, self._tables, new_tenant=self._new_tenant)
+            reader = ContentReader(connection, self._tables, cache=self._cache, new_tenant=self._new_tenant)
+            content = reader.read(self._report)
             number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
-            for held in iter_held(connection, self._tables, index.keys_by_id, is_alone=True):
-                digests[held.key] = held.digest
-                if held.unresolved:
-                    raw_calls[held.key] = frozenset(held.unresolved)
-                    ids = ", ".join(sorted(set(held.unresolved)))
-                    warnings.append(f"{held.key} calls {ids}, which no workflow with a key has as its id")
-                self._report(len(digests), len(index.ids))
-        self.ids = index.ids
-        self.raw_calls = raw_calls
-        return Snapshot(str(number), digests, index.unkeyed, tuple(sorted(warnings)))
+        reader.keep()
+        self.ids, self.raw_calls = content.ids, content.raw_calls
+        warnings = [
+            f"{key} calls {', '.join(sorted(ids))}, which no workflow with a key has as its id"
+            for key, ids in content.raw_calls.items()
+        ]
+        return Snapshot(
+            str(number), content.digests, content.unkeyed, tuple(sorted(self._tenant_warnings() + warnings))
+        )
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         """The documents of `keys` that are there, ordered by key, streamed in one consistent read."""

@@ -11,27 +11,36 @@ from gitsync.workflow.types import Document, Json, Key
 
 
 def to_references(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> list[str]:
-    """The called ids that stay as they are, in no order, after the others became references in place.
+    """The called ids that stay as they are, each once, after the others became references in place.
 
     key: of the workflow that `definition` belongs to; its ``id`` becomes a reference to it.
     keys_by_id: lower-case id → key, of all workflows that have one key of their own.
     """
+    calls = link_calls(definition, key=key, keys_by_id=keys_by_id)
+    return [called for called, target in calls.items() if target is None]
+
+
+def link_calls(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> dict[str, Key | None]:
+    """Called id → the key that it became, ``None`` where it stays; `definition` is changed as `to_references` does."""
     if not isinstance(definition, dict):
-        return []
+        return {}
     definition["id"] = REFERENCE + key
-    left: list[str] = []
+    calls: dict[str, Key | None] = {}
     for step in iter_steps(definition):
         if step["type"] != CALL:
             continue
         called = step.get("workflowId")
         if not isinstance(called, str):
             continue
-        target = keys_by_id.get(called) or keys_by_id.get(called.lower())
-        if target is None:
-            left.append(called)
-        else:
+        target = calls[called] = key_of(called, keys_by_id)
+        if target is not None:
             step["workflowId"] = REFERENCE + target
-    return left
+    return calls
+
+
+def key_of(called: str, keys_by_id: Mapping[str, Key]) -> Key | None:
+    """The key that a called id stands for; people write ids in capitals too."""
+    return keys_by_id.get(called) or keys_by_id.get(called.lower())
 
 
 def to_ids(definition: Json, *, own_id: str, ids_by_key: Mapping[Key, str]) -> None:

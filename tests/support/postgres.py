@@ -96,6 +96,19 @@ def fresh_database(server_url: str, *, template: str = "template0") -> Iterator[
         execute(server_url, _statement("DROP DATABASE {} WITH (FORCE)", name))
 
 
+@contextlib.contextmanager
+def stopped(server_url: str) -> Iterator[Path]:
+    """The data folder of a server that `running_postgres` has started, which stands still inside the block."""
+    folder = Path(str(make_url(server_url).query["host"]))
+    data = folder / "data"
+    programs = Programs(Path((data / "postmaster.opts").read_text().split()[0]).parent)
+    user = _UNPRIVILEGED if os.geteuid() == 0 else None
+    control = [str(programs.bin / "pg_ctl"), "-D", str(data), "-w"]
+    _run([*control, "-m", "fast", "stop"], user=user, folder=folder)
+    yield data
+    _run([*control, "-l", str(folder / "log"), "start"], user=user, folder=folder)
+
+
 def execute(url: str, statement: sql.SQL | sql.Composed) -> None:
     """Run one statement on the database of `url` outside a transaction."""
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:

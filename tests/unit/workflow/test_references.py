@@ -17,7 +17,7 @@ def test_known_ids_become_references_in_any_case_and_unknown_ones_stay() -> None
 
     assert value["id"] == "key:a"
     assert [step["workflowId"] for step in value["steps"]] == ["key:b", "key:a", ID_C, ID_C, None]
-    assert left == [ID_C, ID_C]
+    assert left == [ID_C]
 
 
 def test_an_id_is_added_where_a_definition_has_none() -> None:
