@@ -46,8 +46,8 @@ fuzz: $(READY) ## the property tests and those marked `fuzz` with many more trie
 	GITSYNC_TEST_FUZZ=1 $(BIN)/python -m pytest -m fuzz --hypothesis-profile=fuzz $(PYTESTFLAGS)
 
 .PHONY: bench
-bench: $(READY) ## measure the speed budget of docs/performance.md
-	$(BIN)/python -m benchmarks
+bench: $(READY) ## measure the speed budget of docs/performance.md; N=100000 for one size alone
+	$(BIN)/python -m benchmarks $(if $(N),--size $(N))
 
 .PHONY: requirements
 requirements: $(READY) ## pin requirements/*.txt anew from pyproject.toml; UPGRADE=1 takes the newest versions

@@ -14,6 +14,9 @@ from benchmarks.measures import MEASURES, Measure, Result, measure
 from benchmarks.stage import Stage
 from tests.support.postgres import running_postgres
 
+MOST_FILLED = 10_000
+"""Above this, one database is filled, and only what needs no more is measured."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the command line asks for."""
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ):
         for size in options.size:
             fixed = () if size == options.size[0] else [one for one in chosen if not one.is_sized]
-            wanted = [one for one in chosen if one not in fixed]
+            wanted = [one for one in chosen if one not in fixed and one.smallest <= size <= one.largest]
             results += _measure_all(wanted, Path(folder), size=size, server=server, runs=options.runs)
     print(table(results))
 
@@ -41,17 +44,28 @@ def _measure_all(
 ) -> list[Result]:
     results = []
     with ExitStack() as stack:
-        stage = Stage(folder, size=size, server=server)
-        _tell(f"{size} workflows: preparing")
-        stage.prepare()
-        empty, rows, deployed = (stack.enter_context(stage.database()) for _ in range(3))
-        stage.fill(empty=empty, rows=rows, deployed=deployed)
+        stage = _prepared(folder, size=size, server=server)
+        if size > MOST_FILLED:
+            stage.deploy(stack.enter_context(stage.database()))
+        else:
+            empty, rows, deployed = (stack.enter_context(stage.database()) for _ in range(3))
+            stage.fill(empty=empty, rows=rows, deployed=deployed)
+        if any(one.needs_smaller for one in chosen):
+            stage.smaller = _prepared(folder / "smaller", size=size // 10, server=server)
+            stage.smaller.deploy(stack.enter_context(stage.smaller.database()))
         for one in chosen:
             result = measure(one, stage, runs=runs)
             own, base = result.own.seconds, result.base.seconds
             _tell(f"{size} workflows: {one.name}: {own:.3f} s over {base:.3f} s, {result.own.peak:.0f} MiB")
             results.append(result)
     return results
+
+
+def _prepared(folder: Path, *, size: int, server: str) -> Stage:
+    _tell(f"{size} workflows: preparing")
+    stage = Stage(folder, size=size, server=server)
+    stage.prepare()
+    return stage
 
 
 def _tell(text: str) -> None:

@@ -15,6 +15,14 @@ from pathlib import Path
 BLOCK = 17 * 1024
 """As large as the average document: what is digested at a time."""
 TABLES = ("workflow_definitions", "workflow_definition_versions")
+FINGERPRINTS = """
+    SELECT d.workflow_id, d.xmin, d.ctid, v.own
+      FROM workflow_definitions d
+      LEFT JOIN (SELECT workflow_id, string_agg(xmin || ' ' || ctid, ' ' ORDER BY ctid) AS own
+                   FROM workflow_definition_versions GROUP BY workflow_id) v USING (workflow_id)
+     ORDER BY d.workflow_id
+"""
+"""What tells for each workflow whether its rows have changed."""
 
 
 def digest(file: str) -> None:
@@ -59,6 +67,14 @@ def copy_out(url: str) -> None:
                     pass
 
 
+def fingerprints(url: str) -> None:
+    """The fingerprint of every workflow, dropped; where there is no psql."""
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        connection.execute(FINGERPRINTS).fetchall()
+
+
 def copy_in(url: str, folder: str) -> None:
     """Both tables by COPY from files, in one transaction; where there is no psql."""
     import psycopg
@@ -74,4 +90,6 @@ def copy_in(url: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (digest, read, write, sqlite, copy_out, copy_in)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (digest, read, write, sqlite, copy_out, copy_in, fingerprints)}[sys.argv[1]](
+        *sys.argv[2:]
+    )

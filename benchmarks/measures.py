@@ -16,7 +16,10 @@ Run = Callable[[Stage], tuple[Used, Used]]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One row: budget and most_peak are what must hold, as a ratio to the floor and in MiB."""
+    """One row: budget and most_peak are what must hold, as a ratio to the floor and in MiB.
+
+    smallest, largest: the sizes between which it is measured. needs_smaller: its floor is a stage of a tenth.
+    """
 
     name: str
     floor: str
@@ -24,6 +27,9 @@ class Measure:
     most_peak: int
     run: Run
     is_sized: bool = True
+    smallest: int = 0
+    largest: int = 10_000
+    needs_smaller: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,18 @@ def _status(stage: Stage) -> tuple[Used, Used]:
         + stage.floor("digest", str(stage.documents))
         + stage.list_tree()
     )
-    return stage.gitsync("status", url=stage.filled.deployed), base
+    return stage.gitsync("status", "--no-cache", url=stage.filled.deployed), base
+
+
+def _status_unchanged(stage: Stage) -> tuple[Used, Used]:
+    base = stage.fingerprints(stage.filled.deployed) + stage.list_tree()
+    return stage.warm(stage.filled.deployed), base
+
+
+def _status_scaled(stage: Stage) -> tuple[Used, Used]:
+    assert stage.smaller is not None
+    base = stage.smaller.warm(stage.smaller.filled.deployed)
+    return stage.warm(stage.filled.deployed), base
 
 
 def _pull_first(stage: Stage) -> tuple[Used, Used]:
@@ -79,11 +96,11 @@ def _pull_first(stage: Stage) -> tuple[Used, Used]:
 
 
 def _pull_few(stage: Stage) -> tuple[Used, Used]:
-    base = stage.gitsync("status", url=stage.filled.deployed)
     paths = stage.write_edits(stage.few, edition=stage.name("floor"))
-    base += stage.add_and_commit(stage.repository, *paths)
+    base = stage.add_and_commit(stage.repository, *paths)
     stage.reset()
     with stage.database(stage.filled.deployed) as url:
+        base += stage.warm(url)
         edit_rows(url, [stage.edited(number, edition=stage.name("pull")) for number in stage.few])
         own = stage.gitsync("pull", "--commit", "-m", "Pull", url=url)
     stage.reset()
@@ -111,9 +128,9 @@ def _push_overwrite(stage: Stage) -> tuple[Used, Used]:
 
 
 def _push_few(stage: Stage) -> tuple[Used, Used]:
-    base = stage.gitsync("status", url=stage.filled.deployed)
-    stage.commit_edits(stage.few, edition=stage.name("push"))
     with stage.database(stage.filled.deployed) as url:
+        base = stage.warm(url)
+        stage.commit_edits(stage.few, edition=stage.name("push"))
         own = stage.gitsync("push", "--update", "--in-place", url=url)
     stage.reset()
     return own, base
@@ -126,6 +143,23 @@ def _sqlite_status(stage: Stage) -> tuple[Used, Used]:
 
 MEASURES: Final = (
     Measure("`--help`", '`python -c "import click"`', 1.6, 25, _help, is_sized=False),
+    Measure(
+        "status, nothing changed",
+        "fingerprints + ls-tree",
+        10.0,
+        100,
+        _status_unchanged,
+    ),
+    Measure(
+        "status, nothing changed",
+        "own run with a tenth",
+        3.5,
+        250,
+        _status_scaled,
+        smallest=100_000,
+        largest=100_000,
+        needs_smaller=True,
+    ),
     Measure("status, no cache", "COPY out + digest + ls-tree", 3.0, 120, _status),
     Measure("pull, first, with commit", "COPY out + write + add and commit", 1.6, 120, _pull_first),
     Measure("pull, 10 changed", "own no-op status + add 10 and commit", 1.5, 120, _pull_few),

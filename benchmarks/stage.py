@@ -17,7 +17,7 @@ from typing import Final
 import psycopg
 from sqlalchemy.engine import make_url
 
-from benchmarks.floors import TABLES
+from benchmarks.floors import FINGERPRINTS, TABLES
 from benchmarks.generate import edit_workflow, iter_workflows, make_workflow
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.types import Document
@@ -58,7 +58,10 @@ class Filled:
 
 
 class Stage:
-    """Everything of one size, below `folder`, on the PostgreSQL server of `server`."""
+    """Everything of one size, below `folder`, on the PostgreSQL server of `server`.
+
+    smaller: a stage of a tenth of the size, where a measure compares the two.
+    """
 
     def __init__(self, folder: Path, *, size: int, server: str) -> None:
         self.size, self.server = size, server
@@ -68,6 +71,7 @@ class Stage:
         self.sqlite = self.folder / "sqlite" / "gitsync.db"
         self.rows = self.folder / "rows"
         self.filled = Filled("", "", "")
+        self.smaller: Stage | None = None
         self._home = folder / "home"
         self._names = count(1)
         for made in (self.repository, self.rows, self.sqlite.parent, self._home):
@@ -124,6 +128,12 @@ class Stage:
             return self.watch([*COPYING, "copy_out", libpq_url(url)])
         commands = [word for table in TABLES for word in ("-c", f"COPY {table} TO STDOUT")]
         return self.watch(["psql", "-qX", *commands, libpq_url(url)])
+
+    def fingerprints(self, url: str) -> Used:
+        """What tells for each workflow whether its rows have changed."""
+        if not shutil.which("psql"):
+            return self.watch([*COPYING, "fingerprints", libpq_url(url)])
+        return self.watch(["psql", "-qXAt", "-c", FINGERPRINTS, libpq_url(url)])
 
     def copy_in(self, url: str) -> Used:
         """Both tables by COPY, in one transaction."""
@@ -210,6 +220,17 @@ class Stage:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+    def deploy(self, url: str) -> None:
+        """Fill one database with empty tables, for measures that need no other."""
+        self.gitsync("push", url=url)
+        self.settle(url)
+        self.filled = Filled("", "", url)
+
+    def warm(self, url: str) -> Used:
+        """What a status takes that has nothing to read: the one after a status of the same database."""
+        self.gitsync("status", url=url)
+        return self.gitsync("status", url=url)
 
     def fill(self, *, empty: str, rows: str, deployed: str) -> None:
         """Fill the databases, all three with empty tables so far, and the SQLite file."""
