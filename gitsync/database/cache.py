@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 
@@ -28,6 +28,7 @@ MOST_FILES: Final = 8
 
 _MAGIC: Final = b"gitsync digests 1\n"
 _SUFFIX: Final = ".digests"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,11 @@ class Remembered:
 
     def ids(self) -> dict[Key, str]:
         """Key → id."""
-        ids = (line.partition(" ")[0] for line in self.lines.split("\n"))
-        return {Key(key): own for key, own in zip(self.keys.split("\n"), ids, strict=True) if key}
+        return _by_key(self.keys, (line.partition(" ")[0] for line in self.lines.split("\n")))
 
     def digests_by_key(self) -> dict[Key, Digest]:
         """Key → digest."""
-        pairs = zip(self.keys.split("\n"), self.digests.split("\n"), strict=True)
-        return {Key(key): Digest(digest) for key, digest in pairs if key}
+        return _by_key(self.keys, cast("list[Digest]", self.digests.split("\n")))
 
 
 class DigestCache:
@@ -112,6 +111,12 @@ class DigestCache:
         whole = [path for path in found if path.suffix == _SUFFIX]
         for path in (*whole[MOST_FILES:], *asides[MOST_FILES:]):
             path.unlink(missing_ok=True)
+
+
+def _by_key(keys: str, values: Iterable[_T]) -> dict[Key, _T]:
+    found = dict(zip(cast("list[Key]", keys.split("\n")), values, strict=True))
+    found.pop(Key(""), None)
+    return found
 
 
 def _render(remembered: Remembered, binding: str) -> bytes:

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select
 
 from gitsync.database.connect import mask_url, reading
 from gitsync.database.faults import translated
 from gitsync.database.ledger import check_ledger
+from gitsync.database.rights import READING, WRITING, Rights, read_rights
 from gitsync.database.rows import read_index
 from gitsync.database.schema import (
     DEFINITIONS,
-    DEPLOYMENTS,
-    ITEMS,
     VERSIONS,
     Found,
     check_tables,
@@ -74,12 +73,16 @@ def _iter_findings(connection: Connection, found: Found, tenant: str | None) -> 
         yield _error("tenant", error)
         return
     tables = make_tables(found, own_tenant)
-    yield from _tenant(connection, tables, tenant)
+    rights = read_rights(connection) if found.is_postgresql else None
+    if rights is not None:
+        yield from _rights(rights, found)
+    is_readable = rights is None or not rights.lacking({DEFINITIONS: ("SELECT",), VERSIONS: ("SELECT",)})
+    if is_readable:
+        yield from _tenant(connection, tables, tenant)
     yield _unique_key(found)
-    yield from _content(connection, tables)
+    if is_readable:
+        yield from _content(connection, tables)
     yield _ledger(found)
-    if found.is_postgresql:
-        yield from _rights(connection, found)
 
 
 def _version(found: Found) -> Finding:
@@ -153,29 +156,34 @@ def _ledger(found: Found) -> Finding:
     return Finding("ledger", Level.OK, f"version {found.ledger_version}")
 
 
-def _rights(connection: Connection, found: Found) -> Iterator[Finding]:
-    wanted = {DEFINITIONS: "SELECT,INSERT,UPDATE,DELETE", VERSIONS: "SELECT,INSERT,UPDATE,DELETE"}
-    if found.has_ledger:
-        wanted |= {DEPLOYMENTS: "SELECT,INSERT", ITEMS: "SELECT,INSERT"}
-    missing = [
-        f"{right} on {table}"
-        for table, rights in wanted.items()
-        for right in rights.split(",")
-        if not connection.execute(
-            text("SELECT has_table_privilege(:table, :right)"), {"table": table, "right": right}
-        ).scalar()
-    ]
-    role = connection.execute(text("SELECT current_user")).scalar()
-    if missing:
-        yield Finding(
-            "rights",
-            Level.WARNING,
-            f"{role} may read, but not write: no {', no '.join(missing)}",
-            f"`GRANT SELECT, INSERT, UPDATE, DELETE ON {DEFINITIONS}, {VERSIONS} TO {role}` and "
-            f"`GRANT SELECT, INSERT ON gitsync_deployments, gitsync_deployment_items TO {role}`",
+def _rights(rights: Rights, found: Found) -> Iterator[Finding]:
+    role, reading, writing = rights.role, rights.lacking(READING), rights.lacking(WRITING)
+    wanted = "`status` and `pull` need" if reading else "`push` needs"
+    may = f"{role} may {'not read all' if reading else 'read, but not write'}"
+    if reading or writing:
+        shown = reading or writing
+        level = (
+            Level.ERROR if any(table in (DEFINITIONS, VERSIONS) for _, table in reading) else Level.WARNING
         )
+        listed = ", no ".join(f"{right} on {table}" for right, table in shown)
+        yield Finding("rights", level, f"{may}: no {listed}", f"what {wanted}: {rights.grants(shown)}")
     else:
         yield Finding("rights", Level.OK, f"{role} may read and write")
+    if not found.has_ledger and not found.hidden and not rights.may_create:
+        yield Finding(
+            "right to create",
+            Level.WARNING,
+            f"{role} may not make tables in the schema {rights.schema}, which `gitsync db init` does, once",
+            f"run `gitsync db init` as another role, or GRANT CREATE ON SCHEMA {rights.schema} TO {role}",
+        )
+    if rights.filtered:
+        yield Finding(
+            "row-level security",
+            Level.WARNING,
+            f"policies choose which rows of {' and '.join(rights.filtered)} {role} sees; what it doesn't see "
+            "doesn't exist for gitsync",
+            "make sure that they show it all rows of the tenant",
+        )
 
 
 def _error(name: str, error: GitsyncError) -> Finding:

@@ -25,12 +25,12 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Key → id and key → digest of all workflows that have a key, and what else was seen.
+    """Key → digest of all workflows that have a key, and what else was seen.
 
-    raw_calls: key → ids that it calls and that belong to no key.
+    ids: makes key → id of the same, which few ask for. raw_calls: key → ids that it calls and that belong to no key.
     """
 
-    ids: Mapping[Key, str]
+    ids: Callable[[], Mapping[Key, str]]
     digests: Mapping[Key, Digest]
     raw_calls: Mapping[Key, frozenset[str]]
     unkeyed: Sequence[Unkeyed]
@@ -63,7 +63,7 @@ class ContentReader:
         remembered = self._remembered(stamp)
         if stamp and remembered and remembered.lines == stamp.lines:
             return Content(
-                remembered.ids(), remembered.digests_by_key(), remembered.raw_calls, remembered.unkeyed
+                remembered.ids, remembered.digests_by_key(), remembered.raw_calls, remembered.unkeyed
             )
         index = read_index(self._connection, self._tables, new_tenant=self._new_tenant)
         known = _still_known(remembered, stamp.lines, index) if stamp and remembered else {}
@@ -130,7 +130,7 @@ def _content(index: Index, known: Mapping[str, _Known]) -> Content:
             raw = frozenset(called for called, target in orjson.loads(calls).items() if target is None)
             if raw:
                 raw_calls[key] = raw
-    return Content(index.ids, digests, raw_calls, index.unkeyed)
+    return Content(lambda: index.ids, digests, raw_calls, index.unkeyed)
 
 
 def _to_remember(stamp: Stamp, content: Content, index: Index, known: Mapping[str, _Known]) -> Remembered:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, insert, select
 import gitsync
 from gitsync.database.schema import LEDGER_VERSION, Found
 from gitsync.database.tables import Tables
-from gitsync.errors import DatabaseError
+from gitsync.errors import AccessDenied, DatabaseError
 from gitsync.sync.side import Action, Change, Deployment, Mark, MarkKind
 from gitsync.workflow.types import Digest, Key
 
@@ -31,7 +31,14 @@ class Item:
 
 
 def check_ledger(found: Found) -> None:
-    """Raise DatabaseError where there is no ledger, or one that this gitsync cannot write."""
+    """Raise DatabaseError where there is no ledger, or one that this gitsync cannot write, AccessDenied where it
+    may not be read.
+    """
+    if found.hidden:
+        raise AccessDenied(
+            f"the role of the database's URL may not read {', '.join(found.hidden)}, which writing needs",
+            cure="`gitsync db check` has the GRANT that is missing",
+        )
     if not found.has_ledger:
         raise DatabaseError(
             "the database has no gitsync ledger, which writing needs",

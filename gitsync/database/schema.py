@@ -55,6 +55,9 @@ _POSTGRES_LOOK: Final = text("""
       FROM looked JOIN pg_index i ON i.indrelid = looked.oid
      WHERE i.indisunique AND i.indisvalid
     UNION ALL
+    SELECT 'hidden', looked.name, '', '' FROM looked
+     WHERE looked.oid IS NOT NULL AND looked.name LIKE 'gitsync%' AND NOT has_table_privilege(looked.oid, 'SELECT')
+    UNION ALL
     SELECT 'extension', extname, extversion, '' FROM pg_extension WHERE extname = 'citus'
 """)
 _SQLITE_LOOK: Final = text("""
@@ -72,7 +75,8 @@ class Found:
 
     server_version: PostgreSQL's ``server_version_num``, SQLite's likewise. ledger_version: the newest
     migration that the ledger has had, ``None`` without a ledger. users_of_ids: table → columns, of those of
-    USERS_OF_IDS that are there.
+    USERS_OF_IDS that are there. hidden: gitsync's tables that are there, and that the role may not read; to it
+    there is no ledger.
     """
 
     is_postgresql: bool
@@ -84,6 +88,7 @@ class Found:
     has_unique_key: bool
     is_citus: bool
     users_of_ids: Mapping[str, Mapping[str, str]]
+    hidden: tuple[str, ...] = ()
 
     @property
     def tenant_column(self) -> str | None:
@@ -119,11 +124,14 @@ def look(connection: Connection) -> Found:
     )
     columns: dict[str, dict[str, str]] = {name: {} for name in _TABLES}
     has_unique_key = is_citus = False
+    hidden: list[str] = []
     for what, table, item, fact in rows:
         if what == "column" and table in columns:
             columns[table][item] = fact
         elif what == "unique" and table == DEFINITIONS:
             has_unique_key = has_unique_key or _is_key_index(str(fact).split(","))
+        elif what == "hidden":
+            hidden.append(table)
         elif what == "extension":
             is_citus = True
     has_ledger = bool(columns[DEPLOYMENTS] and columns[ITEMS])
@@ -141,6 +149,7 @@ def look(connection: Connection) -> Found:
             for name, wanted in USERS_OF_IDS.items()
             if columns[name].keys() >= set(wanted)
         },
+        hidden=tuple(sorted(hidden)),
     )
 
 

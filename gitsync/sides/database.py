@@ -62,7 +62,6 @@ class Database:
     ) -> None:
         self.address: Final = mask_url(url)
         self.environment: Final = environment
-        self.ids: Mapping[Key, str] = {}
         self.raw_calls: Mapping[Key, frozenset[str]] = {}
         self.on_progress: Callable[[int, int], None] | None = None
         self._url = parse_url(url)
@@ -73,6 +72,7 @@ class Database:
         self._new_tenant = new_tenant
         self._cache = DigestCache(cache) if cache else None
         self._engine = make_engine(url, command=command, lock_timeout=lock_timeout)
+        self._read_ids: Callable[[], Mapping[Key, str]] = dict
         self._found: Tables | None = None
         self._loading: WeakSet[Generator[tuple[Key, Document]]] = WeakSet()
 
@@ -91,6 +91,11 @@ class Database:
         for loading in tuple(self._loading):
             loading.close()  # one that was left half-way holds a connection
         self._engine.dispose()
+
+    @property
+    def ids(self) -> Mapping[Key, str]:
+        """Key → id, as the last snapshot has seen them."""
+        return self._read_ids()
 
     @property
     def has_ledger(self) -> bool:
@@ -120,7 +125,7 @@ class Database:
             content = reader.read(self._report)
             number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
         reader.keep()
-        self.ids, self.raw_calls = content.ids, content.raw_calls
+        self._read_ids, self.raw_calls = content.ids, content.raw_calls
         warnings = [
             f"{key} calls {', '.join(sorted(ids))}, which no workflow with a key has as its id"
             for key, ids in content.raw_calls.items()

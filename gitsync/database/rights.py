@@ -1,0 +1,84 @@
+"""What the role of a PostgreSQL connection may do with the product's tables and gitsync's own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from gitsync.database.schema import DEFINITIONS, DEPLOYMENTS, ITEMS, LEDGER_VERSION_TABLE, VERSIONS
+
+READING: Final[Mapping[str, Sequence[str]]] = {
+    DEFINITIONS: ("SELECT",),
+    VERSIONS: ("SELECT",),
+    DEPLOYMENTS: ("SELECT",),
+    ITEMS: ("SELECT",),
+    LEDGER_VERSION_TABLE: ("SELECT",),
+}
+WRITING: Final[Mapping[str, Sequence[str]]] = {
+    DEFINITIONS: ("INSERT", "UPDATE", "DELETE"),
+    VERSIONS: ("INSERT", "UPDATE", "DELETE"),
+    DEPLOYMENTS: ("INSERT",),
+    ITEMS: ("INSERT",),
+}
+
+_TABLE_RIGHTS: Final = text("""
+    SELECT t.name, p.name FROM unnest(CAST(:tables AS text[]), CAST(:rights AS text[])) AS p (tab, name)
+      JOIN LATERAL (SELECT p.tab AS name, to_regclass(p.tab) AS oid) t ON t.oid IS NOT NULL
+     WHERE NOT has_table_privilege(t.oid, p.name)
+       AND NOT (p.name = 'SELECT' AND has_any_column_privilege(t.oid, 'SELECT'))
+""")
+_ROLE: Final = text("""
+    SELECT current_user AS name, current_schema() AS schema,
+           COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
+           array(SELECT t FROM unnest(CAST(:tables AS text[])) AS t
+                  WHERE to_regclass(t) IS NOT NULL AND row_security_active(to_regclass(t))) AS filtered
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a role lacks; tables that aren't there need no rights.
+
+    missing: table → rights. filtered: tables of the product that show the role some of their rows only.
+    """
+
+    role: str
+    schema: str
+    may_create: bool
+    missing: Mapping[str, Sequence[str]]
+    filtered: Sequence[str]
+
+    def lacking(self, wanted: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+        """The pairs (right, table) of `wanted` that are missing, in that order."""
+        return [
+            (right, table)
+            for table, rights in wanted.items()
+            for right in rights
+            if right in self.missing.get(table, ())
+        ]
+
+    def grants(self, lacking: Collection[tuple[str, str]]) -> str:
+        """The statements that cure what is lacking."""
+        tables: dict[str, list[str]] = {}
+        for right, table in lacking:
+            tables.setdefault(table, []).append(right)
+        together: dict[str, list[str]] = {}
+        for table, rights in tables.items():
+            together.setdefault(", ".join(rights), []).append(table)
+        return "; ".join(
+            f"GRANT {rights} ON {', '.join(names)} TO {self.role}" for rights, names in together.items()
+        )
+
+
+def read_rights(connection: Connection) -> Rights:
+    """The rights of the connection's role."""
+    pairs = [(table, right) for wanted in (READING, WRITING) for table in wanted for right in wanted[table]]
+    tables, rights = zip(*pairs, strict=True)
+    role = connection.execute(_ROLE, {"tables": [DEFINITIONS, VERSIONS]}).one()
+    missing: dict[str, list[str]] = {}
+    for table, right in connection.execute(_TABLE_RIGHTS, {"tables": [*tables], "rights": [*rights]}):
+        missing.setdefault(table, []).append(right)
+    return Rights(role.name, role.schema or "", role.may_create, missing, role.filtered)
