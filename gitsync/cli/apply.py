@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitsync.cli.options import Settings, common_options, examples, settings_of
+from gitsync.cli.options import Settings, cache_option, common_options, examples, settings_of
 
 if TYPE_CHECKING:
     from gitsync.sync.saved import SavedPlan
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("file", metavar="FILE|-")
+@cache_option
 @common_options
 @click.pass_context
 def command(context: click.Context, file: str) -> int:

@@ -8,7 +8,14 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from gitsync.database.schema import DEFINITIONS, DEPLOYMENTS, ITEMS, LEDGER_VERSION_TABLE, VERSIONS
+from gitsync.database.schema import (
+    DEFINITIONS,
+    DEPLOYMENTS,
+    ITEMS,
+    LEDGER_VERSION_TABLE,
+    USERS_OF_IDS,
+    VERSIONS,
+)
 
 READING: Final[Mapping[str, Sequence[str]]] = {
     DEFINITIONS: ("SELECT",),
@@ -20,6 +27,7 @@ READING: Final[Mapping[str, Sequence[str]]] = {
 WRITING: Final[Mapping[str, Sequence[str]]] = {
     DEFINITIONS: ("INSERT", "UPDATE", "DELETE"),
     VERSIONS: ("INSERT", "UPDATE", "DELETE"),
+    **dict.fromkeys(USERS_OF_IDS, ("SELECT",)),
     DEPLOYMENTS: ("INSERT",),
     ITEMS: ("INSERT",),
 }

@@ -96,6 +96,22 @@ def test_a_push_that_creates_or_deletes_by_a_lie_writes_nothing(loop: Loop) -> N
     assert loop.editor.dump() == before
 
 
+def test_a_saved_plan_is_stale_whatever_the_cache_says(loop: Loop) -> None:
+    in_step = loop.repository.git("rev-parse", "HEAD:workflows/a.json")
+    loop.commit(a="a2")
+    plan = loop.folder / "plan.json"
+    assert loop.gitsync("plan", "--update", "--out", str(plan)).code == 0
+    loop.editor.save("a", "edited in the product")
+    loop.states()
+    plant(loop, a=in_step)
+    before = loop.editor.dump()
+
+    ran = loop.gitsync("apply", str(plan))
+
+    assert (ran.code, "PLAN_STALE" in ran.err) == (5, True)
+    assert loop.editor.dump() == before
+
+
 def test_a_pull_that_was_lied_to_writes_no_file(loop: Loop) -> None:
     plant(loop, a=LIE)
 

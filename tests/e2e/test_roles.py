@@ -131,6 +131,15 @@ def test_a_reader_writes_nothing_and_is_told_what_it_lacks(place: Place) -> None
     assert place.loop.editor.dump() == before
 
 
+def test_a_deployer_that_may_not_look_for_runs_is_told_so(place: Place) -> None:
+    place.execute("REVOKE SELECT ON workflow_runs FROM gitsync_deployer")
+
+    checked = place.done(DEPLOYER, "db", "check")
+
+    assert "gitsync_deployer may read, but not write: no SELECT on workflow_runs" in checked.out
+    assert "GRANT SELECT ON workflow_runs TO gitsync_deployer" in checked.out
+
+
 def test_the_grants_that_a_check_prints_are_what_was_missing(place: Place) -> None:
     place.loop.commit(a="a1")
     checked = place.done(READER, "db", "check")
