@@ -6,117 +6,43 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from gitsync.database import cache as cache_module
-from gitsync.database.cache import MOST_FILES, DigestCache, Remembered
 from gitsync.database.fingerprints import MOST_TRANSACTIONS, is_within_reach
 from gitsync.database.schema import REQUIRED_DEFINITION_COLUMNS, REQUIRED_VERSION_COLUMNS
-from gitsync.sync.side import Snapshot
+from gitsync.errors import ConfigError, DuplicateKey, GitsyncError
 from gitsync.workflow.types import Key
 from tests.support.effort import effort
-from tests.support.postgres import fresh_database, libpq_url, running_postgres, stopped
-from tests.support.product import (
-    OTHER_TENANT,
-    Editor,
-    Generation,
-    Instance,
-    call_step,
-    connected,
-    make_instance,
-    steps,
+from tests.support.looks import (
+    CALLEE,
+    CALLEE_ROW,
+    FILLERS,
+    LIE,
+    SET,
+    UNKEYED,
+    Watched,
+    in_one_transaction,
+    look,
+    make_watched,
+    outside,
+    plant,
+    remembered,
 )
-
-FILLERS = 40
-"""Workflows that nobody touches, so that a change is one among many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a snapshot gave, and how many documents it read."""
-
-    snapshot: Snapshot
-    ids: Mapping[Key, str]
-    raw_calls: Mapping[Key, frozenset[str]]
-    read: int
-
-    @property
-    def content(self) -> tuple[object, ...]:
-        """All but the effort."""
-        return self.snapshot, dict(self.ids), dict(self.raw_calls)
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """An instance that is looked at with a cache."""
-
-    instance: Instance
-    folder: Path
-
-    @property
-    def editor(self) -> Editor:
-        return self.instance.editor
-
-    @property
-    def files(self) -> list[Path]:
-        return sorted(self.folder.iterdir()) if self.folder.is_dir() else []
-
-    def look(self, **options: Any) -> Look:
-        """Through the cache."""
-        return look(self.instance, **({"cache": self.folder} | options))
-
-    def check(self, *, read: int | None = None, **options: Any) -> Look:
-        """A look through the cache, which must be like one without, having read so many documents."""
-        cached = self.look(**options)
-        assert cached.content == look(self.instance, **options).content
-        assert read is None or cached.read == read
-        return cached
-
-
-def look(instance: Instance, **options: Any) -> Look:
-    read = [0]
-    with instance.open(**options) as database:
-        database.on_progress = lambda _, total: read.append(total)
-        snapshot = database.snapshot()
-        return Look(snapshot, database.ids, database.raw_calls, read[-1])
+from tests.support.postgres import fresh_database, libpq_url, running_postgres, stopped
+from tests.support.product import OTHER_TENANT, Editor, Generation, Instance, make_instance
 
 
 @pytest.fixture
 def watched(postgres_database: str, tmp_path: Path) -> Watched:
-    """Twin calls callee, caller as well (in draft and version), and calls what has no key; all looked at once."""
-    instance = make_instance(postgres_database, Generation.CURRENT, has_ledger=False)
-    watched = Watched(instance, tmp_path / "git" / "gitsync")
-    with connected(postgres_database) as connection:
-        connection.execute(
-            text("""
-            INSERT INTO workflow_definitions (name, key, payload_schema_ref, draft_definition, tenant)
-            SELECT 'Filler', 'filler-' || n, 'payload.Empty.v1', '{"steps": []}', :tenant
-              FROM generate_series(1, :count) AS n
-            """),
-            {"tenant": watched.instance.generation.tenant, "count": FILLERS},
-        )
-    editor = watched.editor
-    unkeyed = editor.create(None, name="Has no key", workflow_id=UNKEYED)
-    callee = editor.create("callee", workflow_id=CALLEE, versions={1: {}, 2: {"name": "second"}})
-    calls = steps(call_step(callee, step_id="s1"), call_step(unkeyed, step_id="s2"))
-    editor.create("caller", definition=calls, versions={1: steps(call_step(callee.upper()))})
-    editor.create("twin", definition=steps(call_step(callee)))
-    assert watched.look().read == FILLERS + 3
-    return watched
-
-
-CALLEE = "c0000000-0000-4000-8000-00000000000c"
-UNKEYED = "d0000000-0000-4000-8000-00000000000d"
+    return make_watched(postgres_database, tmp_path / "git" / "gitsync")
 
 
 # ---------------------------------------------------------------- what is saved
@@ -133,26 +59,6 @@ def test_a_second_look_reads_nothing_and_finds_the_same(watched: Watched) -> Non
     assert file.parent.name == "gitsync"
 
 
-def in_one_transaction(*statements: str) -> Callable[[Watched], None]:
-    def act(watched: Watched) -> None:
-        with psycopg.connect(libpq_url(watched.instance.url)) as connection:
-            for statement in statements:
-                connection.execute(statement.encode())
-
-    return act
-
-
-def outside(*statements: str) -> Callable[[Watched], None]:
-    def act(watched: Watched) -> None:
-        with psycopg.connect(libpq_url(watched.instance.url), autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement.encode())
-
-    return act
-
-
-SET = "UPDATE workflow_definitions SET"
-CALLEE_ROW = f"workflow_id = '{CALLEE}'"
 OWN_COPY = "CREATE TEMP TABLE kept AS SELECT * FROM"
 
 
@@ -353,8 +259,6 @@ def test_an_edit_that_is_committed_after_a_look_is_seen_by_the_next(watched: Wat
 
 
 def test_twin_keys_are_found_with_a_warm_cache(watched: Watched) -> None:
-    from gitsync.errors import DuplicateKey
-
     watched.editor.create("callee")
 
     with pytest.raises(DuplicateKey):
@@ -362,8 +266,6 @@ def test_twin_keys_are_found_with_a_warm_cache(watched: Watched) -> None:
 
 
 def test_a_tenant_that_has_lost_its_last_workflow_is_told_from_a_mistyped_one(watched: Watched) -> None:
-    from gitsync.errors import ConfigError
-
     other = Editor(watched.instance.url, generation=Generation.CURRENT, tenant=OTHER_TENANT)
     other.create("only")
     watched.check(read=1, tenant=OTHER_TENANT)
@@ -380,11 +282,12 @@ INSERT = (
 NONE_MADE = "NOT EXISTS (SELECT FROM workflow_definitions WHERE key = 'made')"
 
 
+@pytest.mark.fuzz
 def test_any_course_of_edits_looks_the_same_with_a_cache(watched: Watched) -> None:
     """Random edits by the means above, in transactions of one to four, with a look after each."""
     random = Random("edits")
     keys = ["callee", "caller", "twin", "filler-1", "filler-2", "made"]
-    for number in range(effort(short=60, long=1_500)):
+    for number in range(effort(short=30, long=1_500)):
         key, other = random.sample(keys, 2)
         there = f"(SELECT FROM workflow_definitions WHERE key = '{key}')"
         draft = f"(SELECT draft_definition FROM workflow_definitions WHERE key = '{key}' LIMIT 1)"
@@ -474,6 +377,21 @@ def test_a_cold_copy_put_back_is_another_database(own_server: str, tmp_path: Pat
         watched.check(read=0)
 
 
+def test_a_prepared_transaction_is_seen_when_it_is_committed(own_server: str, tmp_path: Path) -> None:
+    with stopped(own_server) as data, (data / "postgresql.conf").open("a") as settings:
+        settings.write("max_prepared_transactions = 2\n")
+    with fresh_database(own_server) as url:
+        watched = Watched(make_instance(url, Generation.SEED, has_ledger=False), tmp_path / "gitsync")
+        watched.editor.create("w")
+        watched.check(read=1)
+
+        outside("BEGIN", f"{SET} name = 'Prepared'", "PREPARE TRANSACTION 'later'")(watched)
+        watched.check(read=0)
+        outside("COMMIT PREPARED 'later'")(watched)
+
+        watched.check(read=1)
+
+
 def wait_for(url: str) -> None:
     """Until the server is back: a connection may still meet the old one's last moments."""
     for _ in range(600):
@@ -497,26 +415,6 @@ def test_a_horizon_of_the_future_or_of_long_ago_is_out_of_reach(
     earlier: int, now: int, is_near: bool
 ) -> None:
     assert is_within_reach(earlier, now) is is_near
-
-
-def remembered(watched: Watched) -> tuple[str, Remembered]:
-    """The binding and content of the one file."""
-    import orjson
-
-    (file,) = watched.files
-    binding: str = orjson.loads(file.read_bytes().split(b"\n")[2])["binding"]
-    found = DigestCache(watched.folder).read(binding)
-    assert found is not None
-    return binding, found
-
-
-def plant(watched: Watched, **changed: Any) -> None:
-    """Write another content for the same binding."""
-    binding, found = remembered(watched)
-    DigestCache(watched.folder).write(binding, replace(found, **changed))
-
-
-LIE = "f" * 40
 
 
 def test_a_planted_digest_would_be_believed(watched: Watched) -> None:
@@ -607,202 +505,8 @@ def test_a_view_in_the_table_s_place_is_read_whole_each_time(watched: Watched) -
         watched.check(read=FILLERS + 3)
 
 
-# ---------------------------------------------------------------- the file
-
-
-DAMAGES: Sequence[Callable[[bytes], bytes]] = (
-    lambda _: b"",
-    lambda data: data + b"x",
-    lambda data: data.replace(b"digests 1", b"digests 2"),
-    lambda data: data.replace(b"filler", b"fuller"),
-    lambda data: os.urandom(len(data)),
-    *(lambda data, part=part: data[:part] for part in (1, 17, 18, 50, 83, 84, 100, -1, -40)),
-)
-
-
-def test_a_damaged_file_costs_time_alone(watched: Watched) -> None:
-    (file,) = watched.files
-    whole = file.read_bytes()
-    for damage in DAMAGES:
-        file.write_bytes(damage(whole))
-
-        watched.check(read=FILLERS + 3)
-        watched.check(read=0)
-
-
-def test_no_flipped_bit_is_believed(watched: Watched) -> None:
-    (file,) = watched.files
-    binding, found = remembered(watched)
-    data = file.read_bytes()
-    random = Random("bits")
-    places = [*range(120), *random.sample(range(len(data)), effort(short=400, long=len(data)))]
-    for place in places:
-        flipped = bytearray(data)
-        flipped[place] ^= 1 << random.randrange(8)
-        file.write_bytes(flipped)
-        assert DigestCache(watched.folder).read(binding) is None, place
-
-    file.write_bytes(data)
-    assert DigestCache(watched.folder).read(binding) == found
-
-
-def test_the_file_of_another_database_under_this_name_is_not_believed(watched: Watched) -> None:
-    other = Editor(watched.instance.url, generation=Generation.CURRENT, tenant=OTHER_TENANT)
-    other.create("callee")
-    (own,) = watched.files
-    watched.look(tenant=OTHER_TENANT)
-    (theirs,) = set(watched.files) - {own}
-
-    theirs.replace(own)
-
-    watched.check(read=FILLERS + 3)
-
-
-def obstacles() -> Iterator[Any]:
-    def folder(file: Path) -> None:
-        file.unlink()
-        file.mkdir()
-
-    def pipe(file: Path) -> None:
-        file.unlink()
-        os.mkfifo(file)
-
-    def link(file: Path) -> None:
-        file.rename(file.with_name("elsewhere"))
-        file.symlink_to(file.with_name("elsewhere"))
-
-    def huge(file: Path) -> None:
-        with file.open("r+b") as opened:
-            opened.truncate(cache_module.MOST_BYTES + 1)
-
-    for make in (folder, pipe, link, huge):
-        yield pytest.param(make, id=make.__name__)
-
-
-@pytest.mark.parametrize("put", list(obstacles()))
-def test_what_is_no_plain_file_is_passed_over(watched: Watched, put: Callable[[Path], None]) -> None:
-    (file,) = watched.files
-    put(file)
-
-    watched.check(read=FILLERS + 3)
-    watched.check()
-
-
-def test_a_file_where_the_folder_should_be_is_left_alone(postgres_database: str, tmp_path: Path) -> None:
-    (tmp_path / "gitsync").write_text("mine")
-    watched = Watched(
-        make_instance(postgres_database, Generation.SEED, has_ledger=False), tmp_path / "gitsync"
-    )
-    watched.editor.create("w")
-
-    for _ in range(2):
-        watched.check(read=1)
-
-    assert (tmp_path / "gitsync").read_text() == "mine"
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become two users")
-def test_another_user_s_files_are_neither_read_nor_written_without_the_right(tmp_path: Path) -> None:
-    folder = tmp_path / "gitsync"
-    one = Remembered(7, "id 1 (0,1)", "a", "d" * 40, "")
-    DigestCache(folder).write("b" * 64, one)
-    (file,) = folder.iterdir()
-    file.chmod(0o600)
-    os.seteuid(65534)
-    try:
-        assert DigestCache(folder).read("b" * 64) is None
-        DigestCache(folder).write("b" * 64, replace(one, horizon=8))
-        DigestCache(folder).write("c" * 64, one)
-    finally:
-        os.seteuid(0)
-
-    assert [path.name for path in folder.iterdir()] == [file.name]
-    assert DigestCache(folder).read("b" * 64) == one
-
-
-def test_a_full_disk_leaves_no_file_behind(watched: Watched) -> None:
-    import resource
-
-    (file,) = watched.files
-    file.unlink()
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, old[1]))
-    try:
-        watched.check(read=FILLERS + 3)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
-        signal.signal(signal.SIGXFSZ, ignored)
-
-    assert watched.files == []
-
-
-def test_only_the_files_used_last_are_kept(tmp_path: Path) -> None:
-    cache = DigestCache(tmp_path)
-    one = Remembered(7, "id 1 (0,1)", "a", "d" * 40, "")
-    names = [f"{number:064x}"[::-1] for number in range(MOST_FILES + 3)]
-    for number, name in enumerate(names):
-        cache.write(name, one)
-        os.utime(tmp_path / f"{name[:32]}.digests", (number, number))
-        if number == 3:
-            (tmp_path / "notes.txt").write_text("not ours")
-    cache.read(names[4])
-
-    cache.write("e" * 64, one)
-
-    kept = [name for name in names if cache.read(name)]
-    assert names[4] in kept
-    assert len(kept) == MOST_FILES - 1
-    assert (tmp_path / "notes.txt").exists()
-
-
-def test_a_file_that_would_be_too_large_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache_module, "MOST_BYTES", 1000)
-    cache = DigestCache(tmp_path)
-
-    cache.write("a" * 64, Remembered(7, "x" * 1000, "a", "d" * 40, ""))
-    cache.write("b" * 64, Remembered(7, "x" * 100, "a", "d" * 40, ""))
-
-    assert cache.read("a" * 64) is None
-    assert cache.read("b" * 64) is not None
-
-
-def test_looks_and_edits_at_the_same_time_never_leave_a_wrong_file(watched: Watched) -> None:
-    """Four that look and write the file, while an editor goes on."""
-    wrong: list[str] = []
-    is_over = threading.Event()
-
-    def look_again() -> None:
-        try:
-            while not is_over.is_set():
-                seen = watched.look().snapshot.digests
-                if len(seen) != FILLERS + 3:
-                    wrong.append(f"{len(seen)} digests")
-        except Exception as error:  # noqa: BLE001 - told by the test
-            wrong.append(repr(error))
-
-    threads = [threading.Thread(target=look_again) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for number in range(effort(short=40, long=1_000)):
-        key = "callee" if number % 2 else "renamed"
-        watched.editor.execute(f"{SET} key = '{key}', name = 'Edit {number}' WHERE {CALLEE_ROW}")
-    is_over.set()
-    for thread in threads:
-        thread.join()
-
-    assert not wrong
-    watched.check()
-    watched.check(read=0)
-    assert [path.suffix for path in watched.files] == [".digests"]
-
-
 def test_a_server_s_statement_that_fails_is_the_server_s_error_and_not_hidden(watched: Watched) -> None:
     """A lock on the table is waited for as without a cache, until the statement's own time is over."""
-    from gitsync.errors import GitsyncError
-
     url = make_url(watched.instance.url).update_query_dict({"options": "-c statement_timeout=200"})
     hurried = replace(watched.instance, url=url.render_as_string(hide_password=False))
     with psycopg.connect(libpq_url(watched.instance.url)) as connection:
