@@ -7,7 +7,9 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import islice
 from queue import Empty, Queue
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Result
 
 BATCH: Final = 500
 """Rows that are fetched or sent at once; more is no faster and holds more memory."""
@@ -23,6 +25,12 @@ def in_batches(items: Iterable[_T], size: int = DOCUMENTS) -> Iterator[list[_T]]
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def iter_rows(result: Result[Any]) -> Iterator[Any]:
+    """The rows of `result`, taken from the driver a thousand at a time: one by one costs more than the query."""
+    for rows in result.partitions(1_000):
+        yield from rows
 
 
 def read_ahead(items: Generator[_T], size: int) -> Generator[_T]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select
 
 import gitsync
+from gitsync.database.batches import iter_rows
 from gitsync.database.schema import LEDGER_VERSION, Found
 from gitsync.database.tables import Tables
 from gitsync.errors import AccessDenied, DatabaseError
@@ -184,7 +185,7 @@ def _marks_query(tables: Tables) -> Select[Any]:
 
 def _read_marks(connection: Connection, query: Select[Any]) -> dict[Key, tuple[Mark, ...]]:
     found: dict[Key, list[Mark]] = {}
-    for key, kind, digest, commit, number, replaced, is_write in connection.execute(query):
+    for key, kind, digest, commit, number, replaced, is_write in iter_rows(connection.execute(query)):
         mark = Mark(MarkKind(kind), _digest(digest), commit, number, _digest(replaced), is_write)
         found.setdefault(key, []).append(mark)
     return {key: tuple(of_key) for key, of_key in found.items()}

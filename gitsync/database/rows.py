@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Select, func, select
 
-from gitsync.database.batches import BATCH, DOCUMENTS, read_ahead
+from gitsync.database.batches import BATCH, DOCUMENTS, iter_rows, read_ahead
 from gitsync.database.schema import unknown_tenant
 from gitsync.database.tables import METADATA_COLUMNS, Tables
 from gitsync.errors import DatabaseError, DuplicateKey, GitsyncError
@@ -68,7 +68,7 @@ def read_index(connection: Connection, tables: Tables, *, new_tenant: bool = Tru
     ids: dict[Key, str] = {}
     twins: dict[Key, list[str]] = {}
     unkeyed: list[Unkeyed] = []
-    for workflow_id, key, name in connection.execute(query):
+    for workflow_id, key, name in iter_rows(connection.execute(query)):
         reason = _why_unkeyed(key)
         if reason is not None:
             unkeyed.append(Unkeyed(workflow_id, name, reason))
