@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal_column, select, text
-from sqlalchemy.exc import DBAPIError
 
 import gitsync
 from gitsync.database.schema import DEFINITIONS, VERSIONS
@@ -30,8 +29,8 @@ MOST_TRANSACTIONS: Final = 2**31
 """How many transactions may lie between two looks: after twice as many, numbers come again."""
 
 _SERVER: Final = text("""
-    SELECT has_function_privilege('pg_control_system()', 'EXECUTE')
-           AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE') AS may_look,
+    SELECT has_function_privilege(to_regprocedure('pg_control_system()'), 'EXECUTE')
+           AND has_function_privilege(to_regprocedure('pg_control_checkpoint()'), 'EXECUTE') AS may_look,
            pg_snapshot_xmax(pg_current_snapshot())::text AS horizon,
            concat_ws(' ', current_setting('server_version_num'), d.oid, current_user,
                      extract(epoch FROM pg_postmaster_start_time()), extract(epoch FROM b.stats_reset)) AS own
@@ -41,7 +40,8 @@ _CLUSTER: Final = text("""
     SELECT s.system_identifier || ' ' || c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c
 """)
 _SHAPE: Final = text("""
-    SELECT c.relkind = 'r' AND NOT c.relhassubclass AND m.amname = 'heap' AS is_plain,
+    SELECT c.relkind = 'r' AND NOT c.relhassubclass AND m.amname = 'heap'
+           AND has_table_privilege(c.oid, 'SELECT') AS is_plain,
            c.oid || ' ' || string_agg(concat_ws(' ', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)),
                                       ',' ORDER BY a.attnum) AS shape
       FROM unnest(CAST(:tables AS text[])) WITH ORDINALITY AS t (name, place)
@@ -71,29 +71,11 @@ def read_stamp(connection: Connection, tables: Tables) -> Stamp | None:
     """The fingerprints of all rows of the tenant, as the connection's transaction sees them.
 
     ``None`` where there are none to trust: on SQLite and Citus, with views or partitions in the tables' place,
-    without the right to read what tells this server from others, and without rows.
+    without the right to all columns or to what tells this server from others, and without rows.
     """
     found = tables.found
     if not found.is_postgresql or found.is_citus or found.definitions.get("workflow_id") != "uuid":
         return None
-    try:
-        with connection.begin_nested():  # a right that is missing here must not end the transaction
-            return _read_stamp(connection, tables)
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
-        return None
-
-
-def is_within_reach(earlier: int, horizon: int) -> bool:
-    """Whether fingerprints of the horizon `earlier` may be compared with those of `horizon`.
-
-    Not those of the future, which a restored backup has never seen, and none so old that numbers came again.
-    """
-    return earlier <= horizon < earlier + MOST_TRANSACTIONS
-
-
-def _read_stamp(connection: Connection, tables: Tables) -> Stamp | None:
     server = connection.execute(_SERVER).one()
     shapes = connection.execute(_SHAPE, {"tables": [DEFINITIONS, VERSIONS]}).all()
     if not server.may_look or len(shapes) != 2 or not all(table.is_plain for table in shapes):
@@ -106,6 +88,14 @@ def _read_stamp(connection: Connection, tables: Tables) -> Stamp | None:
         return None
     binding = hashlib.sha256("\0".join(facts).encode()).hexdigest()
     return Stamp(binding, int(server.horizon), lines)
+
+
+def is_within_reach(earlier: int, horizon: int) -> bool:
+    """Whether fingerprints of the horizon `earlier` may be compared with those of `horizon`.
+
+    Not those of the future, which a restored backup has never seen, and none so old that numbers came again.
+    """
+    return earlier <= horizon < earlier + MOST_TRANSACTIONS
 
 
 def _lines_query(tables: Tables) -> Select[Any]:

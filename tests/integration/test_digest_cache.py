@@ -233,6 +233,26 @@ def test_what_changed_is_seen_and_nothing_else_is_read(
     watched.check(read=0)
 
 
+@pytest.mark.parametrize("generation", [Generation.SEED, Generation.TENANT_ID, Generation.CURRENT_UNIQUE])
+def test_every_shape_of_the_tables_has_fingerprints(
+    postgres_database: str, tmp_path: Path, generation: Generation
+) -> None:
+    watched = Watched(make_instance(postgres_database, generation, has_ledger=False), tmp_path / "gitsync")
+    first = watched.editor.create("first", versions={1: {}})
+    for number in range(5):
+        watched.editor.create(f"other-{number}")
+    if generation.tenant:
+        Editor(postgres_database, generation=generation, tenant=OTHER_TENANT).create(
+            "first", versions={1: {}}
+        )
+    watched.check(read=6)
+    watched.check(read=0)
+
+    watched.editor.publish(first, 2, {"steps": []})
+
+    watched.check(read=1)
+
+
 def test_another_tenant_s_edit_costs_nothing_and_each_tenant_has_a_file(watched: Watched) -> None:
     other = Editor(watched.instance.url, generation=Generation.CURRENT, tenant=OTHER_TENANT)
     other.create("callee", name="The other tenant's")
