@@ -1,4 +1,4 @@
-"""The few git operations that gitsync uses; the only module that imports GitPython or starts git.
+"""The few git operations that gitsync uses, asked of one repository.
 
 Everything is asked in bulk: one tree listing, one ``cat-file --batch``, one ``log``. Output is read
 NUL-separated, and settings that would change it (quoting, line ends, merges in logs) are pinned on
