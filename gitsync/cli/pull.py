@@ -13,6 +13,7 @@ from gitsync.cli.options import cache_option, common_options, examples, keys_arg
 if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
     from gitsync.errors import GitsyncError
+    from gitsync.sides.repository import CommitSide
     from gitsync.sync.plan import Plan
     from gitsync.sync.pull import PullPlan
     from gitsync.workflow.types import Document, Key
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
         "gitsync pull -e prod 'billing.*'",
         "gitsync pull --force billing.dunning    the database's version wins",
         "gitsync pull --prune                    also delete files whose workflow was deleted there",
+        "gitsync pull --branch from-prod billing.dunning && git merge from-prod",
     ),
 )
 @keys_argument
 @click.option("--commit", "make_commit", is_flag=True, help="Commit what was pulled, and nothing else.")
-@click.option("-m", "--message", metavar="TEXT", help="The commit's message (with --commit).")
+@click.option(
+    "--branch",
+    metavar="NAME",
+    help="Commit on this branch instead, from where both sides were last in step, for git to merge.",
+)
+@click.option("-m", "--message", metavar="TEXT", help="The commit's message (with --commit or --branch).")
 @click.option(
     "--prune", is_flag=True, help="Also delete the files of workflows that were deleted in the database."
 )
@@ -44,7 +51,9 @@ if TYPE_CHECKING:
 def command(
     context: click.Context,
     keys: tuple[str, ...],
+    *,
     make_commit: bool,
+    branch: str | None,
     message: str | None,
     prune: bool,
     force: bool,
@@ -55,15 +64,27 @@ def command(
     Writes each workflow that only the database has changed; the rest is listed, and makes the exit code 3.
     Files with uncommitted edits are left alone. With --commit, what was written becomes one commit that
     notes where it came from; no hook runs for it and it is not signed.
+
+    With --branch that commit is made on a branch of its own, with what has diverged as well, and nothing else
+    is touched: neither the work tree nor the index nor HEAD. Merge it, and what both sides have changed is
+    settled by git.
     """
     from gitsync.cli.outcome import finish
     from gitsync.cli.workspace import open_workspace
     from gitsync.sync.pull import pull_outcome
 
     settings = settings_of(context)
-    if message is not None and not make_commit:
+    if message is not None and not make_commit and branch is None:
         raise click.UsageError("-m is the message of --commit; add --commit")
+    if branch is not None and force:
+        raise click.UsageError("--force decides and --branch lets git merge; choose one")
     with open_workspace(settings) as workspace:
+        if branch is not None:
+            from gitsync.cli.branch_pull import BranchPull
+            from gitsync.sync.pull import PullOptions
+
+            limits = replace(workspace.config.limits, max_deletes=max_deletes)
+            return BranchPull(workspace, branch, PullOptions(prune=prune, limits=limits)).run(keys, message)
         run = _Pull(workspace, force=force, prune=prune, max_deletes=max_deletes)
         if make_commit:
             run.side.git.check_can_commit()
@@ -117,18 +138,9 @@ class _Pull:
             recent = database.recent_marks() if database.has_ledger else {}
             marks |= pull_marks(plan, recent=recent, head=side.commit)
             written = [change.key for change in plan.changes if change.action is not Action.DELETE]
-            side.apply(plan.changes, self._judged(database.load(written)), deployment)
+            side.apply(plan.changes, judged(database.load(written), side, self.warnings), deployment)
         record_quietly(database, deployment)
         return pulled
-
-    def _judged(self, documents: Iterator[tuple[Key, Document]]) -> Iterator[tuple[Key, Document]]:
-        """The documents as they come; a backup loses nothing, so what is invalid is pulled, and warned of."""
-        from gitsync.workflow.check import accept_document
-
-        for key, document in documents:
-            faults = accept_document(document, expected=key)
-            self.warnings += [f"{self.side.path(key)}: {fault.message} [{fault.rule}]" for fault in faults]
-            yield key, document
 
     def commit(self, plan: Plan, message: str | None) -> str | None:
         """Make one commit of what was written, with the trailer that says where it came from."""
@@ -172,3 +184,15 @@ class _Pull:
         print_unkeyed(console, snapshot)
         for warning in (*snapshot.warnings, *self.warnings):
             self.settings.tell(f"warning: {warning}")
+
+
+def judged(
+    documents: Iterator[tuple[Key, Document]], side: CommitSide, warnings: list[str]
+) -> Iterator[tuple[Key, Document]]:
+    """The documents as they come; a backup loses nothing, so what is invalid is pulled, and warned of."""
+    from gitsync.workflow.check import accept_document
+
+    for key, document in documents:
+        faults = accept_document(document, expected=key)
+        warnings += [f"{side.path(key)}: {fault.message} [{fault.rule}]" for fault in faults]
+        yield key, document

@@ -71,7 +71,7 @@ class Workspace:
             raise ConfigError(
                 f"{self.git.top} is a bare repository and has no files to write",
                 code="BARE_REPOSITORY",
-                cure="pull in a clone of it",
+                cure="pull in a clone of it, or onto a branch: `gitsync pull --branch NAME`",
             )
         commit = self.git.resolve("HEAD") or ZERO
         return WorkTree(self.git, folder=self.folder_at(self.config), commit=commit)

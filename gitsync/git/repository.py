@@ -203,6 +203,10 @@ class GitRepository:
         out = self._text(["rev-list", "--topo-order", "--parents", "--end-of-options", *tips])
         return [(words[0], words[1:]) for words in (line.split() for line in out.splitlines())]
 
+    def count(self, commit: str, *, but: str) -> int:
+        """How many commits are behind `commit`, itself included, and not behind `but`."""
+        return int(self._text(["rev-list", "--count", "--end-of-options", commit, f"^{but}"]))
+
     def shallow_boundary(self) -> frozenset[str]:
         """The commits whose parents a shallow clone cut off."""
         path = self.top / self._text(["rev-parse", "--git-path", "shallow"]).strip()
@@ -235,10 +239,11 @@ class GitRepository:
         out = self._bytes([*words, commit, *known, "--", *paths])
         yield from _parse_log(out)
 
-    def trailers(self, commit: str, name: str) -> list[tuple[str, str]]:
-        """(commit, value) of each trailer `name` in the history of `commit`."""
+    def trailers(self, commit: str, name: str, *, is_alone: bool = False) -> list[tuple[str, str]]:
+        """(commit, value) of each trailer `name` in the history of `commit`; `is_alone`: of that commit only."""
         form = f"--format=%H%x00%(trailers:key={name},valueonly,separator=%x00)%x01"
-        out = self._text(["log", "--no-notes", "--no-mailmap", f"--grep=^{name}:", form, commit])
+        words = ["log", "--no-notes", "--no-mailmap", f"--grep=^{name}:", form]
+        out = self._text([*words, *(["--no-walk"] if is_alone else []), commit])
         found = []
         for record in out.split("\x01"):
             oid, *values = record.strip("\n").split("\0")
@@ -319,6 +324,10 @@ class GitRepository:
                     code="MERGE_IN_PROGRESS",
                     cure=f"finish it (`git {what} --continue`) or leave it (`git {what} --abort`), then pull again",
                 )
+        self.check_identity()
+
+    def check_identity(self) -> None:
+        """Raise GitError where git doesn't know who commits."""
         try:
             self._text(["var", "GIT_COMMITTER_IDENT"])
             self._text(["var", "GIT_AUTHOR_IDENT"])

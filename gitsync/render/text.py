@@ -33,7 +33,8 @@ ADVICE: Final = {
     State.DELETED_IN_REPOSITORY: "`gitsync push --prune` deletes it, `gitsync pull --force KEY` brings it back",
     State.DATABASE_AHEAD: "`gitsync pull` brings it into git",
     State.DELETED_IN_DATABASE: "`gitsync pull --prune` deletes the file, `gitsync push --force KEY` creates it again",
-    State.DIVERGED: "`gitsync diff KEY`, then `pull --force KEY` or `push --force KEY`",
+    State.DIVERGED: "`gitsync diff KEY`, then `pull --branch NAME KEY` and `git merge NAME`, "
+    "or `pull --force KEY`, or `push --force KEY`",
     State.UNKNOWN: "fetch the full history, then look again",
     State.INVALID: "mend the file; `gitsync plan` names every problem",
 }

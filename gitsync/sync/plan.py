@@ -254,8 +254,9 @@ def check_conflicts(plan: Plan, *, policy: Policy, ending: str = "nothing was wr
 def resolve_hint(key: Key) -> str:
     """How one conflict is settled, as text."""
     return (
-        f"see both with `gitsync diff {key}`; keep the database's with `gitsync pull --force {key}`, "
-        f"or git's with `gitsync push --force {key}`"
+        f"see both with `gitsync diff {key}`; merge them with `gitsync pull --branch from-database {key}` and "
+        f"`git merge from-database`, or keep the database's with `gitsync pull --force {key}`, or git's with "
+        f"`gitsync push --force {key}`"
     )
 
 

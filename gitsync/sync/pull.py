@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitsync.errors import Conflict, GitsyncError, Refused
+from gitsync.sync.base import NO_BASE, State
 from gitsync.sync.plan import (
     Entry,
     Limits,
@@ -15,10 +16,11 @@ from gitsync.sync.plan import (
     history_unknown,
     make_plan,
     pull_verdict,
+    resolve_hint,
 )
 from gitsync.sync.reconcile import Comparison
-from gitsync.sync.side import Mark, MarkKind
-from gitsync.workflow.types import Key
+from gitsync.sync.side import Action, Change, Mark, MarkKind
+from gitsync.workflow.types import Digest, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,70 @@ def plan_pull(comparison: Comparison, options: PullOptions, *, uncommitted: Coll
     return PullPlan(plan, tuple(blocked))
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a commit must hold for a key so that git's merge from there on compares rightly.
+
+    is_among: one of `digests`; else anything but these. ``None`` stands for no file.
+    """
+
+    digests: frozenset[Digest | None]
+    is_among: bool = True
+
+    def __call__(self, held: Digest | None) -> bool:
+        """Whether `held` will do."""
+        return (held in self.digests) is self.is_among
+
+
+def base_need(entry: Entry) -> Need:
+    """What the common commit has to hold for `entry`: its base.
+
+    Where no base can be told, whatever makes git ask a person: no file at all between two that differ, and a
+    file unlike the one that is left where one side has deleted it.
+    """
+    if entry.base is not NO_BASE:
+        return Need(frozenset({entry.base}))
+    if entry.database is None or entry.repository is None:
+        return Need(frozenset({None, entry.database, entry.repository}), is_among=False)
+    return Need(frozenset({None}))
+
+
+def plan_branch_pull(comparison: Comparison, options: PullOptions) -> Plan:
+    """What a pull onto a branch would do: what has diverged is written there, for git to merge."""
+
+    def verdict(entry: Entry) -> Verdict:
+        if entry.state is not State.DIVERGED:
+            return pull_verdict(entry, force=False, prune=options.prune)
+        if entry.database is not None:
+            return Verdict.WRITE
+        return Verdict.DELETE if options.prune else Verdict.LEAVE
+
+    return make_plan(
+        comparison.entries,
+        verdict=verdict,
+        target=lambda entry: entry.repository,
+        source=lambda entry: entry.database,
+        existing=len(comparison.files),
+    )
+
+
+def changes_back(
+    comparison: Comparison, plan: Plan, earlier: Mapping[Key, tuple[Digest | None, Digest | None]]
+) -> list[Change]:
+    """What an earlier pull wrote onto the branch and the database has taken back since.
+
+    earlier: key → (what the branch started from, what it holds now).
+    """
+    planned = {change.key for change in plan.changes}
+    chosen = {entry.key for entry in comparison.entries}
+    held = comparison.database.digests
+    return [
+        Change(key, Action.DELETE if old is None else Action.UPDATE, new, old)
+        for key, (old, new) in earlier.items()
+        if key not in planned and (key in chosen or not comparison.is_selected) and held.get(key) == old
+    ]
+
+
 def check_pull(plan: Plan, comparison: Comparison, options: PullOptions) -> None:
     """Raise Refused where the pull would delete too much, or the database is empty."""
     if not comparison.database.digests and comparison.files and not comparison.is_selected:
@@ -94,10 +160,7 @@ def pull_outcome(pulled: PullPlan) -> GitsyncError | None:
         parts, cures = [], []
         if plan.conflicts:
             parts.append(f"changed on both sides: {', '.join(entry.key for entry in plan.conflicts)}")
-            key = plan.conflicts[0].key
-            cures.append(
-                f"`gitsync diff {key}`, then `gitsync pull --force {key}` or `gitsync push --force {key}`"
-            )
+            cures.append(resolve_hint(plan.conflicts[0].key))
         if pulled.uncommitted:
             parts.append(f"edited and not committed: {', '.join(entry.key for entry in pulled.uncommitted)}")
             cures.append("commit or `git checkout` these files, then pull again")
