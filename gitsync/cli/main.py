@@ -49,6 +49,7 @@ VERBS: Final = {
     "pull": ("gitsync.cli.pull", "Bring the database's edits into the files."),
     "push": ("gitsync.cli.push", "Bring a commit's workflows into the database."),
     "import": ("gitsync.cli.import_", "Import a workflow bundle into the database."),
+    "adopt": ("gitsync.cli.adopt", "Give workflows of the database a key."),
     "db": ("gitsync.cli.db", "Prepare and check the database."),
 }
 

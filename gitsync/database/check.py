@@ -144,7 +144,7 @@ def _content(connection: Connection, tables: Tables) -> Iterator[Finding]:
             "unkeyed",
             Level.WARNING,
             f"{len(index.unkeyed)} workflows cannot be in git: they have no key, or none that can name a file",
-            "`gitsync status` lists them",
+            "`gitsync adopt --suggest` prints the commands that give them one",
         )
 
 

@@ -69,7 +69,7 @@ def read_index(connection: Connection, tables: Tables, *, new_tenant: bool = Tru
     twins: dict[Key, list[str]] = {}
     unkeyed: list[Unkeyed] = []
     for workflow_id, key, name in iter_rows(connection.execute(query)):
-        reason = _why_unkeyed(key)
+        reason = why_unkeyed(key)
         if reason is not None:
             unkeyed.append(Unkeyed(workflow_id, name, reason))
         elif key in ids:
@@ -259,7 +259,8 @@ def _field(name: str, value: Any) -> Json:
     return value  # type: ignore[no-any-return]
 
 
-def _why_unkeyed(key: str | None) -> str | None:
+def why_unkeyed(key: str | None) -> str | None:
+    """Why a workflow with this key cannot be in git; ``None`` where it can."""
     if key is None:
         return "it has no key"
     if not is_key(key):
@@ -272,7 +273,7 @@ def _duplicates(twins: Mapping[Key, Sequence[str]]) -> DuplicateKey:
     return DuplicateKey(
         f"two workflows share one key: {', '.join(listed)}; nothing was written",
         details={"duplicates": {key: sorted(ids) for key, ids in sorted(twins.items())}},
-        cure="delete one of each pair in the product, or give it another key",
+        cure="delete one of each pair in the product, or give it another key: `gitsync adopt WORKFLOW_ID KEY`",
     )
 
 

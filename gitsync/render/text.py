@@ -68,6 +68,7 @@ def print_unkeyed(console: Console, snapshot: Snapshot) -> None:
         say(console, f"{len(snapshot.unkeyed)} in the database cannot be in git:")
         for row in snapshot.unkeyed:
             say(console, f"  {row.workflow_id}  {row.name!r}: {row.reason}")
+        say(console, "  `gitsync adopt --suggest` prints the commands that give them a key", style="dim")
 
 
 def print_changes(console: Console, changes: Sequence[Change], most: int = 200) -> None:

@@ -14,6 +14,7 @@ from weakref import WeakSet
 from sqlalchemy import Connection, text
 
 from gitsync.database import ledger
+from gitsync.database.adopting import Adopted, Suggestion, adopt, plan_adoption, read_rows, suggest
 from gitsync.database.applying import Applier
 from gitsync.database.cache import DigestCache
 from gitsync.database.connect import make_engine, mask_url, parse_url, reading, writing
@@ -208,6 +209,21 @@ class Database:
             return number
 
         return self._write(record)
+
+    def suggest_keys(self) -> list[Suggestion]:
+        """A key for each workflow that has none of its own."""
+        with self._reading() as connection:
+            return suggest(read_rows(connection, self._tables))
+
+    def adopt(self, pairs: Sequence[tuple[str, str]], *, dry_run: bool = False) -> list[Adopted]:
+        """Give workflows a key, all of them or none; see `adopting.adopt`.
+
+        pairs: workflow id, key. dry_run: check alone, for which the right to read is enough.
+        """
+        if dry_run:
+            with self._reading() as connection:
+                return plan_adoption(read_rows(connection, self._tables), pairs)
+        return self._write(lambda connection: adopt(connection, self._tables, pairs, actor=self._actor))
 
     @property
     def _tables(self) -> Tables:
