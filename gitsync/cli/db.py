@@ -51,7 +51,10 @@ def init(context: click.Context) -> int:
 @common_options
 @click.pass_context
 def check(context: click.Context) -> int:
-    """Look at the connection, the tables, the tenant, the rights and the ledger; each finding with its cure."""
+    """Look at the database alone: connection, tables, tenant, keys, calls, authors, ledger, rights, lock.
+
+    Each finding has its cure. `gitsync doctor` looks at git and the configuration as well.
+    """
     from gitsync.cli.workspace import database_url, read_settings
     from gitsync.database.check import check_database
     from gitsync.database.connect import make_engine, mask_url
@@ -62,26 +65,22 @@ def check(context: click.Context) -> int:
     url = database_url(environment, folder)
     engine = make_engine(url, command="db check", lock_timeout=settings.lock_timeout)
     try:
-        findings = check_database(engine, tenant=environment.tenant)
+        findings = check_database(engine, tenant=environment.tenant, actor=environment.actor)
     finally:
         engine.dispose()
     worst = 1 if any(finding.level == "error" for finding in findings) else 0
     if settings.is_json:
         from gitsync.render.json import head, render_json
 
-        rows = [
-            {"name": f.name, "level": f.level, "message": f.message, "cure": f.cure or None} for f in findings
-        ]
+        rows = [finding.as_json() for finding in findings]
         click.echo(
             render_json({**head("db", environment=environment.name, commit=None), "findings": rows}), nl=False
         )
         return worst
-    from gitsync.render.text import say
+    from gitsync.render.text import print_finding, say
 
     console = settings.console()
     say(console, f"{environment.name}: {mask_url(url)}")
     for finding in findings:
-        say(console, f"  {finding.level:<7}  {finding.name}: {finding.message}")
-        if finding.cure:
-            say(console, f"           {finding.cure}")
+        print_finding(console, finding)
     return worst

@@ -50,6 +50,10 @@ VERBS: Final = {
     "push": ("gitsync.cli.push", "Bring a commit's workflows into the database."),
     "import": ("gitsync.cli.import_", "Import a workflow bundle into the database."),
     "adopt": ("gitsync.cli.adopt", "Give workflows of the database a key."),
+    "doctor": (
+        "gitsync.cli.doctor",
+        "Look at everything that gitsync stands on, with the cure for what is amiss.",
+    ),
     "db": ("gitsync.cli.db", "Prepare and check the database."),
 }
 

@@ -149,8 +149,7 @@ class HistoryMaker:
 @contextmanager
 def open_workspace(settings: Settings) -> Iterator[Workspace]:
     """The workspace around the working directory; raises ConfigError or GitError where there is none."""
-    for name in REPOSITORY_VARIABLES:
-        os.environ.pop(name, None)  # left by a hook: they would point git at another repository
+    forget_repository_variables()
     found = find_config(settings.where)
     with ExitStack() as stack:
         if found is None:
@@ -160,6 +159,12 @@ def open_workspace(settings: Settings) -> Iterator[Workspace]:
         config = parse_config(_read(found), file=_relative(found))
         prefix = found.parent.resolve().relative_to(git.top.resolve()).as_posix()
         yield Workspace(settings, config, git, "" if prefix == "." else prefix, stack)
+
+
+def forget_repository_variables() -> None:
+    """Drop what a git hook leaves in the environment: it would point git at another repository."""
+    for name in REPOSITORY_VARIABLES:
+        os.environ.pop(name, None)
 
 
 def _without_file(settings: Settings, stack: ExitStack) -> Workspace:

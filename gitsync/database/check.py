@@ -1,21 +1,30 @@
-"""What `gitsync db check` looks at, each finding with its cure; nothing is written."""
+"""What `gitsync db check` looks at, each finding with its cure; nothing is written, and reading is enough."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import DBAPIError
 
+from gitsync.database.adopting import Row, read_rows
 from gitsync.database.connect import mask_url, reading
-from gitsync.database.faults import translated
+from gitsync.database.dangling import Dangling, find_dangling
+from gitsync.database.faults import explain, translated
 from gitsync.database.ledger import check_ledger
+from gitsync.database.lock import find_holder
 from gitsync.database.rights import READING, WRITING, Rights, read_rights
-from gitsync.database.rows import read_index
+from gitsync.database.rows import read_index, why_unkeyed
 from gitsync.database.schema import (
     DEFINITIONS,
+    DEPLOYMENTS,
+    ITEMS,
     VERSIONS,
     Found,
     check_tables,
@@ -24,167 +33,343 @@ from gitsync.database.schema import (
 )
 from gitsync.database.tables import Tables, make_tables
 from gitsync.errors import GitsyncError
+from gitsync.finding import Finding, Level, as_fault, counted, fault, fine, listed, warning
 
 OLDEST_SERVER: Final = 13
+_LONG: Final = 600.0
+"""Seconds after which a deployment has probably been forgotten."""
+_READING: Final = frozenset({"tenant", "keys", "references", "actors"})
+"""Checks that read the product's rows."""
 
 
-class Level(enum.StrEnum):
-    """How bad a finding is."""
+def check_database(engine: Engine, *, tenant: str | None, actor: str | None = None) -> list[Finding]:
+    """All findings, in the order in which they were looked at; one that stops the rest is the last.
 
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at; ``cure`` is what to type next, empty where all is well."""
-
-    name: str
-    level: Level
-    message: str
-    cure: str = ""
-
-
-def check_database(engine: Engine, *, tenant: str | None) -> list[Finding]:
-    """All findings, in the order in which they were looked at; one that stops the rest is the last."""
+    actor: as configured. Each check stands alone: one that fails is a finding, and the next one goes on.
+    """
     address = mask_url(engine.url.render_as_string(hide_password=False))
     findings: list[Finding] = []
     try:
         with translated(address), reading(engine) as connection:
-            findings.append(Finding("connection", Level.OK, address))
-            findings.extend(_iter_findings(connection, look(connection), tenant))
+            findings.append(fine("connection", address))
+            findings.extend(_iter_findings(connection, look(connection), address, tenant, actor))
     except GitsyncError as error:
-        findings.append(_error("connection" if not findings else "database", error))
+        findings.append(as_fault("connection" if not findings else "database", error))
     return findings
 
 
-def _iter_findings(connection: Connection, found: Found, tenant: str | None) -> Iterator[Finding]:
+def _iter_findings(
+    connection: Connection, found: Found, address: str, tenant: str | None, actor: str | None
+) -> Iterator[Finding]:
     yield _version(found)
     try:
         check_tables(found)
     except GitsyncError as error:
-        yield _error("tables", error)
+        yield as_fault("tables", error)
         return
-    yield Finding("tables", Level.OK, f"{DEFINITIONS} and {VERSIONS}, all columns")
+    yield fine("tables", f"{DEFINITIONS} and {VERSIONS}, all columns")
     try:
         own_tenant = check_tenant(found, tenant)
     except GitsyncError as error:
-        yield _error("tenant", error)
+        yield as_fault("tenant", error)
         return
-    tables = make_tables(found, own_tenant)
-    rights = read_rights(connection) if found.is_postgresql else None
-    if rights is not None:
-        yield from _rights(rights, found)
-    is_readable = rights is None or not rights.lacking({DEFINITIONS: ("SELECT",), VERSIONS: ("SELECT",)})
-    if is_readable:
-        yield from _tenant(connection, tables, tenant)
-    yield _unique_key(found)
-    if is_readable:
-        yield from _content(connection, tables)
-    yield _ledger(found)
+    checkup = _Checkup(connection, make_tables(found, own_tenant), address, tenant, actor)
+    yield from checkup.findings()
 
 
 def _version(found: Found) -> Finding:
     major, minor = divmod(found.server_version, 10_000)
     if not found.is_postgresql:
-        return Finding("version", Level.OK, f"SQLite {major}.{minor // 100}.{minor % 100}")
+        return fine("version", f"SQLite {major}.{minor // 100}.{minor % 100}")
     if major < OLDEST_SERVER:
-        message = f"PostgreSQL {major}; gitsync is made for {OLDEST_SERVER} and newer"
-        return Finding("version", Level.ERROR, message, "update the server")
+        return fault(
+            "version",
+            f"PostgreSQL {major}; gitsync is made for {OLDEST_SERVER} and newer",
+            "update the server",
+        )
     citus = " with Citus" if found.is_citus else ""
-    return Finding("version", Level.OK, f"PostgreSQL {major}.{minor // 100 or minor}{citus}")
+    return fine("version", f"PostgreSQL {major}.{minor // 100 or minor}{citus}")
 
 
-def _tenant(connection: Connection, tables: Tables, given: str | None) -> Iterator[Finding]:
-    if tables.tenant is None:
-        message = "workflows belong to no tenant here"
-        level = Level.WARNING if given else Level.OK
-        yield Finding("tenant", level, message, "take `tenant:` out of the environment" if given else "")
-        return
-    yield Finding("tenant", Level.OK, f"{tables.tenant} (column `{tables.found.tenant_column}`)")
-    column = tables.found.version_tenant_column
-    if column is None:
-        return
-    lost = select(func.count()).select_from(tables.versions.join(tables.definitions, _same_workflow(tables)))
-    count = connection.execute(lost.where(tables.owned(), tables.versions.c[column].is_(None))).scalar_one()
-    if count:
-        yield Finding(
-            "version rows",
-            Level.WARNING,
-            f"{count} published versions have no tenant; neither the product nor gitsync sees them",
-            f"set `{column}` of these rows to their definition's",
+@dataclass(frozen=True)
+class _Checkup:
+    """One database with usable tables, looked at through one read-only transaction."""
+
+    connection: Connection
+    tables: Tables
+    address: str
+    given_tenant: str | None
+    given_actor: str | None
+
+    @property
+    def found(self) -> Found:
+        """What a look at the catalogue found."""
+        return self.tables.found
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """The tenant's workflows by id, key and name."""
+        return read_rows(self.connection, self.tables)
+
+    @cached_property
+    def rights(self) -> Rights:
+        """What the role may do; of PostgreSQL alone."""
+        return read_rights(self.connection)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the role may read the product's two tables."""
+        return not self.found.is_postgresql or not self.rights.lacking(
+            {DEFINITIONS: ("SELECT",), VERSIONS: ("SELECT",)}
         )
 
+    def findings(self) -> Iterator[Finding]:
+        """What each check found."""
+        checks: Sequence[tuple[str, Callable[[], Iterator[Finding]]]] = (
+            ("rights", self._rights),
+            ("row-level security", self._row_security),
+            ("tenant", self._tenant),
+            ("unique key", self._unique_key),
+            ("keys", self._keys),
+            ("references", self._references),
+            ("actors", self._actors),
+            ("ledger", self._ledger),
+            ("lock", self._lock),
+        )
+        for name, check in checks:
+            if not self.is_readable and name in _READING:
+                continue  # that the rows cannot be read has been said
+            # a statement that fails would take the whole transaction with it
+            point = self.connection.begin_nested()
+            seen: list[Finding] = []
+            try:
+                seen.extend(check())
+            except DBAPIError as error:
+                seen.append(as_fault(name, explain(error, self.address)))
+            except GitsyncError as error:
+                seen.append(as_fault(name, error))
+            finally:
+                point.rollback()
+            yield from seen
 
-def _same_workflow(tables: Tables) -> Any:
-    return tables.versions.c.workflow_id == tables.definitions.c.workflow_id
+    def _tenant(self) -> Iterator[Finding]:
+        if self.tables.tenant is None:
+            if self.given_tenant:
+                cure = "take `tenant:` out of the environment"
+                yield warning("tenant", "workflows belong to no tenant here", cure)
+            else:
+                yield fine("tenant", "workflows belong to no tenant here")
+            return
+        yield fine("tenant", f"{self.tables.tenant} (column `{self.found.tenant_column}`)")
+        column = self.found.version_tenant_column
+        if column is None:
+            return
+        definitions, versions = self.tables.definitions, self.tables.versions
+        same = versions.c.workflow_id == definitions.c.workflow_id
+        lost = select(func.count()).select_from(versions.join(definitions, same))
+        lost = lost.where(self.tables.owned(), versions.c[column].is_(None))
+        if count := self.connection.execute(lost).scalar_one():
+            yield warning(
+                "version rows",
+                f"{counted(count, 'published version')} without a tenant; neither the product nor gitsync sees them",
+                f"set `{column}` of these rows to their definition's",
+            )
 
-
-def _unique_key(found: Found) -> Finding:
-    if found.has_unique_key:
-        return Finding("unique key", Level.OK, "the database keeps keys unique")
-    return Finding(
-        "unique key",
-        Level.WARNING,
-        "the database does not keep keys unique; the editor may make a twin at the moment of a push",
-        f"the product's own schema lacks a unique index on {DEFINITIONS} (tenant, key)",
-    )
-
-
-def _content(connection: Connection, tables: Tables) -> Iterator[Finding]:
-    try:
-        index = read_index(connection, tables, new_tenant=False)
-    except GitsyncError as error:
-        yield _error("keys", error)
-        return
-    yield Finding("keys", Level.OK, f"{len(index.ids)} workflows with a key, no duplicates")
-    if index.unkeyed:
-        yield Finding(
-            "unkeyed",
-            Level.WARNING,
-            f"{len(index.unkeyed)} workflows cannot be in git: they have no key, or none that can name a file",
-            "`gitsync adopt --suggest` prints the commands that give them one",
+    def _unique_key(self) -> Iterator[Finding]:
+        if self.found.has_unique_key:
+            yield fine("unique key", "the database keeps keys unique")
+            return
+        yield warning(
+            "unique key",
+            "the database does not keep keys unique; the editor may make a twin at the moment of a push",
+            f"the product's own schema lacks a unique index on {DEFINITIONS} (tenant, key)",
         )
 
+    def _keys(self) -> Iterator[Finding]:
+        if not self.rows:
+            read_index(self.connection, self.tables, new_tenant=False)  # raises for a tenant that is mistyped
+        counts = Counter(row.key for row in self.rows if why_unkeyed(row.key) is None)
+        twins = sorted(key for key, count in counts.items() if count > 1 and key is not None)
+        for key in twins:
+            ids = sorted(row.workflow_id for row in self.rows if row.key == key)
+            yield fault(
+                "keys",
+                f"{len(ids)} workflows share the key {key}: {' and '.join(ids)}; nothing can be compared",
+                f"delete one in the product, or `gitsync adopt {ids[-1]} {key}-2`",
+            )
+        if not twins:
+            yield fine("keys", f"{counted(len(counts), 'workflow')} with a key, no duplicates")
+        unkeyed = [row for row in self.rows if why_unkeyed(row.key) is not None]
+        if unkeyed:
+            yield warning(
+                "unkeyed",
+                f"{counted(len(unkeyed), 'workflow')} cannot be in git: without a key, or with one that can name no file",
+                "`gitsync adopt --suggest` prints the commands that give them one",
+            )
 
-def _ledger(found: Found) -> Finding:
-    try:
-        check_ledger(found)
-    except GitsyncError as error:
-        return _error("ledger", error)
-    return Finding("ledger", Level.OK, f"version {found.ledger_version}")
-
-
-def _rights(rights: Rights, found: Found) -> Iterator[Finding]:
-    role, reading, writing = rights.role, rights.lacking(READING), rights.lacking(WRITING)
-    wanted = "`status` and `pull` need" if reading else "`push` needs"
-    may = f"{role} may {'not read all' if reading else 'read, but not write'}"
-    if reading or writing:
-        shown = reading or writing
-        level = (
-            Level.ERROR if any(table in (DEFINITIONS, VERSIONS) for _, table in reading) else Level.WARNING
+    def _references(self) -> Iterator[Finding]:
+        keys = {row.workflow_id: row.key for row in self.rows if row.key and why_unkeyed(row.key) is None}
+        dangling = find_dangling(self.connection, self.tables, self.rows, keys)
+        nowhere = [item for item in dangling if not item.is_version and not item.is_unkeyed]
+        kinds = (
+            (nowhere, "of ids that no workflow has", "correct them in the product, or in git and push"),
+            (
+                [item for item in dangling if item.is_version],
+                "of versions that are not published",
+                "publish the version in the product, or call another one",
+            ),
+            (
+                [item for item in dangling if item.is_unkeyed],
+                "of workflows that cannot be in git, by their ids in this database",
+                "`gitsync adopt --suggest` prints the commands that give them a key",
+            ),
         )
-        listed = ", no ".join(f"{right} on {table}" for right, table in shown)
-        yield Finding("rights", level, f"{may}: no {listed}", f"what {wanted}: {rights.grants(shown)}")
-    else:
-        yield Finding("rights", Level.OK, f"{role} may read and write")
-    if not found.has_ledger and not found.hidden and not rights.may_create:
-        yield Finding(
-            "right to create",
-            Level.WARNING,
-            f"{role} may not make tables in the schema {rights.schema}, which `gitsync db init` does, once",
-            f"run `gitsync db init` as another role, or GRANT CREATE ON SCHEMA {rights.schema} TO {role}",
+        for items, what, cure in kinds:
+            if items:
+                yield warning(
+                    "references", f"{counted(len(items), 'call')} {what}: {_listed_calls(items)}", cure
+                )
+        if not dangling:
+            yield fine("references", "every call leads to a workflow that is there")
+
+    def _actors(self) -> Iterator[Finding]:
+        yield self._actor()
+        definitions, versions = self.tables.definitions, self.tables.versions
+        if "created_by" not in definitions.c or "published_by" not in versions.c:
+            return
+        published = (
+            select(versions.c.version_id)
+            .where(self.tables.owned_versions(), self.tables.joined(), versions.c.published_by.is_not(None))
+            .correlate(definitions)
         )
-    if rights.filtered:
-        yield Finding(
-            "row-level security",
-            Level.WARNING,
-            f"policies choose which rows of {' and '.join(rights.filtered)} {role} sees; what it doesn't see "
-            "doesn't exist for gitsync",
-            "make sure that they show it all rows of the tenant",
+        query = select(definitions.c.key, definitions.c.name).where(
+            self.tables.owned(), definitions.c.created_by.is_(None), ~published.exists()
+        )
+        names = sorted(str(key or name) for key, name in self.connection.execute(query))
+        if names:
+            yield warning(
+                "authors",
+                f"{counted(len(names), 'workflow')} without an author, whose business actions cannot run: {listed(names)}",
+                "save and publish each once in the product; `actor:` gives one to what is created from now on",
+            )
+
+    def _actor(self) -> Finding:
+        """Whether the configured actor is a user of the product, as far as that can be seen."""
+        if not self.given_actor:
+            return warning(
+                "actor",
+                "none is configured: business actions of workflows that a push creates cannot run",
+                "set `actor:` of the environment, or GITSYNC_ACTOR, to the `user_id` of a product user",
+            )
+        try:
+            actor = str(uuid.UUID(self.given_actor))
+        except ValueError:
+            return fault(
+                "actor",
+                f"{self.given_actor!r} is not a uuid",
+                "set `actor:` of the environment, or GITSYNC_ACTOR, to the `user_id` of a product user",
+            )
+        columns = set(self.connection.execute(_USERS[self.found.is_postgresql]).scalars())
+        if "user_id" not in columns:
+            return fine("actor", f"{actor}; whether it is a user cannot be seen here")
+        is_mine = (
+            " AND lower(CAST(tenant AS text)) = :tenant" if "tenant" in columns and self.tables.tenant else ""
+        )
+        query = text(f"SELECT count(*) FROM users WHERE lower(CAST(user_id AS text)) = :actor{is_mine}")  # noqa: S608
+        values = {"actor": actor} | ({"tenant": self.tables.tenant} if is_mine else {})
+        if self.connection.execute(query, values).scalar():
+            return fine("actor", f"{actor}, a user of the product")
+        return fault(
+            "actor",
+            f"the product has no user {actor}" + (" in this tenant" if is_mine else ""),
+            "take a `user_id` from the product's `users` table",
         )
 
+    def _ledger(self) -> Iterator[Finding]:
+        check_ledger(self.found)
+        deployments = self.tables.deployments.c
+        query = select(deployments.number, deployments.kind, deployments.environment, deployments.commit_id)
+        query = query.where(deployments.tenant == self.tables.ledger_tenant)
+        newest = self.connection.execute(query.order_by(deployments.number.desc()).limit(1)).first()
+        told = "nothing noted yet"
+        if newest is not None:
+            number, kind, environment, commit = newest
+            told = f"{counted(number, 'run')} noted, the last a {kind} of {environment}"
+            told += f" at {commit[:10]}" if commit else ""
+        yield fine("ledger", f"version {self.found.ledger_version}; {told}")
 
-def _error(name: str, error: GitsyncError) -> Finding:
-    return Finding(name, Level.ERROR, error.message, error.cure or "")
+    def _rights(self) -> Iterator[Finding]:
+        if not self.found.is_postgresql:
+            yield from self._file_rights()
+            return
+        rights = self.rights
+        reading, writing = rights.lacking(READING), rights.lacking(WRITING)
+        if shown := reading or writing:
+            is_fatal = any(table in (DEFINITIONS, VERSIONS) for _, table in reading)
+            may = f"{rights.role} may {'not read all' if reading else 'read, but not write'}"
+            wanted = "`status` and `pull` need" if reading else "`push` needs"
+            missing = ", no ".join(f"{right} on {table}" for right, table in shown)
+            yield (fault if is_fatal else warning)(
+                "rights", f"{may}: no {missing}", f"what {wanted}: {rights.grants(shown)}"
+            )
+        else:
+            yield fine("rights", f"{rights.role} may read and write")
+        if not self.found.has_ledger and not self.found.hidden and not rights.may_create:
+            yield warning(
+                "right to create",
+                f"{rights.role} may not make tables in the schema {rights.schema}, which `gitsync db init` does, once",
+                f"run `gitsync db init` as another role, or GRANT CREATE ON SCHEMA {rights.schema} TO {rights.role}",
+            )
+
+    def _file_rights(self) -> Iterator[Finding]:
+        path = str(self.connection.engine.url.database)
+        if os.access(path, os.W_OK) and os.access(os.path.dirname(path) or ".", os.W_OK):  # noqa: PTH120
+            yield fine("rights", "the file may be read and written")
+            return
+        yield warning(
+            "rights",
+            "the file may be read, but not written",
+            "check the rights of the file and of its folder",
+        )
+
+    def _row_security(self) -> Iterator[Finding]:
+        if not self.found.is_postgresql:
+            return
+        query = text("""
+            SELECT t FROM unnest(CAST(:tables AS text[])) AS t
+             WHERE to_regclass(t) IS NOT NULL AND row_security_active(to_regclass(t)::oid)
+        """)
+        names = [DEFINITIONS, VERSIONS, DEPLOYMENTS, ITEMS]
+        if active := list(self.connection.execute(query, {"tables": names}).scalars()):
+            yield warning(
+                "row-level security",
+                f"row-level security applies to {', '.join(active)}: a row that its policies hide from this role "
+                "is taken for one that isn't there",
+                "let the policies show this role all rows of the tenant, or give it BYPASSRLS",
+            )
+
+    def _lock(self) -> Iterator[Finding]:
+        holder = find_holder(self.connection, tenant=self.tables.ledger_tenant)
+        if holder is None:
+            return
+        stop = f"wait for it; if it hangs, `SELECT pg_terminate_backend({holder.process})` rolls it back"
+        if not (holder.name or "").startswith("gitsync"):
+            yield warning("lock", f"{holder} holds the deployment lock, and is no gitsync", stop)
+        elif holder.state == "idle in transaction" and (holder.seconds or 0) > _LONG:
+            yield warning("lock", f"{holder} holds the deployment lock and does nothing", stop)
+        else:
+            yield Finding("lock", Level.OK, f"{holder} is deploying right now")
+
+
+_USERS: Final = {
+    True: text("""
+        SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('users') AND attnum > 0
+           AND NOT attisdropped AND has_table_privilege(attrelid, 'SELECT')
+    """),
+    False: text("SELECT name FROM pragma_table_info('users')"),
+}
+"""The columns of the product's users, where the role may read them, by whether it is PostgreSQL."""
+
+
+def _listed_calls(items: Sequence[Dangling]) -> str:
+    return listed(sorted(f"{item.caller} calls {item.called}" for item in items))

@@ -7,6 +7,7 @@ transaction itself, which began with BEGIN IMMEDIATE.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -39,22 +40,52 @@ def lock(connection: Connection, *, tenant: str, timeout: float, address: str) -
         raise _not_acquired(_holder(connection.engine, number), address) from error
 
 
-def _holder(engine: Engine, number: int) -> str | None:
-    """Who holds the lock now, asked through a connection of its own: the waiting one's transaction has failed."""
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lock: its program's name as the server shows it, process, state and since when.
+
+    seconds: how long its transaction has run; ``None`` where the server doesn't say, as of other people's
+    sessions.
+    """
+
+    name: str | None
+    process: int
+    since: str | None
+    state: str | None
+    seconds: float | None
+
+    def __str__(self) -> str:
+        return f"`{self.name or 'an unnamed program'}` (process {self.process})" + (
+            f" since {self.since}" if self.since else ""
+        )
+
+
+def find_holder(connection: Connection, *, tenant: str) -> Holder | None:
+    """Who holds the deployment lock of `tenant` now; ``None`` where nobody does, and on SQLite."""
+    if connection.dialect.name != "postgresql":
+        return None
+    return _find_holder(connection, _number(tenant))
+
+
+def _find_holder(connection: Connection, number: int) -> Holder | None:
     query = text("""
-        SELECT a.application_name, a.pid, to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+        SELECT a.application_name, a.pid, to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), a.state,
+               extract(epoch FROM clock_timestamp() - a.xact_start)::float8
           FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND l.classid::bigint = :class AND l.objid::bigint = :number
          LIMIT 1
     """)
+    row = connection.execute(query, {"class": _CLASS, "number": number}).first()
+    return None if row is None else Holder(*row)
+
+
+def _holder(engine: Engine, number: int) -> str | None:
+    """Who holds the lock now, asked through a connection of its own: the waiting one's transaction has failed."""
     with engine.connect() as connection:
-        row = connection.execute(query, {"class": _CLASS, "number": number}).first()
-    if row is None:
-        return None
-    name, pid, since = row
-    return f"`{name or 'an unnamed program'}` (process {pid})" + (f" since {since}" if since else "")
+        holder = _find_holder(connection, number)
+    return None if holder is None else str(holder)
 
 
 def _not_acquired(holder: str | None, address: str) -> LockNotAcquired:

@@ -40,9 +40,7 @@ _TABLE_RIGHTS: Final = text("""
 """)
 _ROLE: Final = text("""
     SELECT current_user AS name, current_schema() AS schema,
-           COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
-           array(SELECT t FROM unnest(CAST(:tables AS text[])) AS t
-                  WHERE to_regclass(t) IS NOT NULL AND row_security_active(to_regclass(t))) AS filtered
+           COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create
 """)
 
 
@@ -50,14 +48,13 @@ _ROLE: Final = text("""
 class Rights:
     """What a role lacks; tables that aren't there need no rights.
 
-    missing: table → rights. filtered: tables of the product that show the role some of their rows only.
+    missing: table → rights.
     """
 
     role: str
     schema: str
     may_create: bool
     missing: Mapping[str, Sequence[str]]
-    filtered: Sequence[str]
 
     def lacking(self, wanted: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
         """The pairs (right, table) of `wanted` that are missing, in that order."""
@@ -85,8 +82,8 @@ def read_rights(connection: Connection) -> Rights:
     """The rights of the connection's role."""
     pairs = [(table, right) for wanted in (READING, WRITING) for table in wanted for right in wanted[table]]
     tables, rights = zip(*pairs, strict=True)
-    role = connection.execute(_ROLE, {"tables": [DEFINITIONS, VERSIONS]}).one()
+    role = connection.execute(_ROLE).one()
     missing: dict[str, list[str]] = {}
     for table, right in connection.execute(_TABLE_RIGHTS, {"tables": [*tables], "rights": [*rights]}):
         missing.setdefault(table, []).append(right)
-    return Rights(role.name, role.schema or "", role.may_create, missing, role.filtered)
+    return Rights(role.name, role.schema or "", role.may_create, missing)

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from gitsync.finding import Finding, Level
 from gitsync.sync.around import Call
 from gitsync.sync.base import State
 from gitsync.sync.plan import Entry, Plan
@@ -110,6 +111,14 @@ def summary(changes: Sequence[Change], words: tuple[str, str, str]) -> str:
     counts = [sum(change.action is action for change in changes) for action in Action]
     parts = [f"{count} {word}" for count, word in zip(counts, words, strict=True) if count]
     return ", ".join(parts)
+
+
+def print_finding(console: Console, finding: Finding) -> None:
+    """One line for what was looked at, its cure below."""
+    style = {Level.OK: None, Level.WARNING: "yellow", Level.ERROR: "bold red"}[finding.level]
+    say(console, f"  {finding.level:<7}  {finding.name}: {finding.message}", style=style)
+    if finding.cure:
+        say(console, f"           {finding.cure}")
 
 
 def say(console: Console, text: str, *, style: str | None = None) -> None:

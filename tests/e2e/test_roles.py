@@ -232,7 +232,7 @@ def test_under_row_level_security_the_page_s_policies_suffice(place: Place) -> N
     assert place.states(READER) == place.states(DEPLOYER) == {"a": "in-sync"}
     assert place.loop.editor.texts() == {"a": "a3", "theirs": "not ours"}
     checked = place.done(DEPLOYER, "db", "check").out
-    assert "policies choose which rows of workflow_definitions and workflow_definition_versions" in checked
+    assert "row-level security applies to workflow_definitions, workflow_definition_versions" in checked
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         place.execute(f"UPDATE workflow_definitions SET tenant = '{OTHER_TENANT}'", DEPLOYER)
 

@@ -223,7 +223,7 @@ def test_a_trigger_that_undoes_it_is_found_out(on_postgres: Instance) -> None:
 def test_it_waits_for_the_lock_of_a_deployment(on_postgres: Instance) -> None:
     none = on_postgres.editor.create(None)
     on_postgres.push(make_workflow("w"))
-    with on_postgres.open() as other, other._writing():
+    with on_postgres.open() as other, other.writing():
         error = refusal(on_postgres, (none, "a"), lock_timeout=0.1)
 
     assert isinstance(error, LockNotAcquired)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect
 
-from gitsync.database.check import Finding, check_database
+from gitsync.database.check import check_database
 from gitsync.database.connect import make_engine
 from gitsync.database.init import init_database
-from gitsync.database.schema import LEDGER_VERSION, USERS_OF_IDS
+from gitsync.database.schema import LEDGER_VERSION
 from gitsync.errors import ConfigError, DatabaseError
+from gitsync.finding import Finding
 from tests.support.product import (
     TENANT,
     Editor,
@@ -24,6 +25,7 @@ from tests.support.product import (
     make_workflow,
 )
 
+ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
 PRODUCT = {"workflow_definitions", "workflow_definition_versions"}
 LEDGER = {"gitsync_deployments", "gitsync_deployment_items", "gitsync_alembic_version"}
 
@@ -77,13 +79,13 @@ def test_an_empty_database_gets_everything_once(url: str, engine: Engine, tenant
 def test_the_product_s_tables_stay_as_they_are(url: str, engine: Engine, generation: Generation) -> None:
     make_product_tables(url, generation)
     Editor(url, generation=generation).create("w")
-    before = described(url)
+    before, there = described(url), tables(url)
 
     made = init_database(engine, tenant=generation.tenant)
 
     assert made == [f"ledger, version {LEDGER_VERSION}"]
     assert described(url) == before
-    assert tables(url) == PRODUCT | LEDGER | USERS_OF_IDS.keys()
+    assert tables(url) == there | LEDGER
 
 
 def described(url: str) -> list[object]:
@@ -145,9 +147,19 @@ def test_a_ledger_of_a_newer_gitsync_is_read_and_not_written(url: str) -> None:
 def test_a_sound_database_has_no_finding_but_ok(url: str, engine: Engine) -> None:
     init_database(engine, tenant=TENANT)
 
-    findings = check_database(engine, tenant=TENANT)
+    findings = check_database(engine, tenant=TENANT, actor=ACTOR)
 
-    names = ["connection", "version", "tables", "tenant", "unique key", "keys", "ledger"]
+    names = [
+        "connection",
+        "version",
+        "tables",
+        "tenant",
+        "unique key",
+        "keys",
+        "references",
+        "actor",
+        "ledger",
+    ]
     assert [finding.name for finding in findings if finding.name != "rights"] == names
     assert {finding.level for finding in findings} == {"ok"}
 

@@ -15,11 +15,14 @@ ALLOWED = {
     "workflow": WORKFLOW,
     "sync": SYNC,
     "config": SYNC | {"config"},
+    "finding": {"errors"},
     "git": {"errors", "git"},
-    "database": SYNC | {"database"},
+    "database": SYNC | {"database", "finding"},
+    "doctor": SYNC | {"config", "doctor", "finding", "git", "sides"},
     "sides": SYNC | {"database", "git", "sides"},
-    "render": SYNC | {"render"},
-    "cli": SYNC | {"cli", "config", "database", "git", "render", "repo_layout_example", "sides"},
+    "render": SYNC | {"finding", "render"},
+    "cli": SYNC
+    | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"},
 }
 PURE = ("workflow", "sync")
 

@@ -22,8 +22,8 @@ NAMES = sorted(
 
 def test_every_format_has_a_schema() -> None:
     assert NAMES == [
-        "apply", "bundle.v1", "db", "definition", "diff", "error", "import", "plan", "pull", "push", "saved-plan",
-        "status", "workflow",
+        "adopt", "apply", "bundle.v1", "db", "definition", "diff", "doctor", "error", "import", "plan", "pull", "push",
+        "saved-plan", "status", "workflow",
     ]  # fmt: skip
 
 

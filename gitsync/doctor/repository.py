@@ -1,0 +1,201 @@
+"""The repository under examination: whatever in it could stop gitsync, or change what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gitsync.errors import GitError, GitsyncError
+from gitsync.finding import Finding, as_fault, counted, fault, fine, listed, warning
+from gitsync.git import REPOSITORY_VARIABLES, ZERO, GitRepository
+from gitsync.git.facts import OLDEST_GIT, GitFacts, git_version
+from gitsync.sides.repository import CommitSide
+
+
+def check_git(variables: Mapping[str, str]) -> list[Finding]:
+    """The program itself, and variables that would point it elsewhere."""
+    try:
+        numbers, text = git_version()
+    except GitError as error:
+        return [as_fault("version", error)]
+    oldest = ".".join(map(str, OLDEST_GIT))
+    found = [
+        fine("version", f"git {text}")
+        if numbers >= OLDEST_GIT
+        else fault("version", f"git {text}; gitsync needs {oldest} or newer", "update git")
+    ]
+    names = [name for name in REPOSITORY_VARIABLES if name in variables]
+    if names:
+        found.append(
+            warning(
+                "variables",
+                f"{', '.join(names)} would lead git elsewhere; gitsync ignores them, git itself does not",
+                f"`unset {' '.join(names)}`",
+            )
+        )
+    return found
+
+
+def check_repository(repository: GitRepository, *, folder: str) -> list[Finding]:
+    """Everything about one repository; folder: of the workflow files, from its top."""
+    return _Checkup(GitFacts.of(repository), folder).findings()
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkup:
+    facts: GitFacts
+    folder: str
+
+    def findings(self) -> list[Finding]:
+        """What each of the checks found; one that fails is a finding itself."""
+        checks: Sequence[tuple[str, Callable[[], Iterator[Finding]]]] = (
+            ("repository", self._kind),
+            ("head", self._head),
+            ("identity", self._identity),
+            ("history", self._history),
+            ("partial clone", self._partial),
+            ("files", self._files),
+            ("hooks", self._hooks),
+            ("workflows", self._workflows),
+        )
+        found: list[Finding] = []
+        for name, check in checks:
+            try:
+                found += check()
+            except GitsyncError as error:
+                found.append(as_fault(name, error))
+            except OSError as error:
+                found.append(
+                    fault(name, f"cannot read {error.filename}: {error.strerror}", "check its rights")
+                )
+        return found
+
+    def _kind(self) -> Iterator[Finding]:
+        kind = "bare" if self.facts.is_bare else "a linked work tree" if self.facts.is_linked else ""
+        yield fine("repository", f"{self.facts.top}" + (f" ({kind})" if kind else ""))
+        if word := self.facts.in_progress:
+            yield warning(
+                "unfinished",
+                f"a {word} is in progress; `pull --commit` would become part of it and refuses",
+                f"`git {word} --continue` or `git {word} --abort`",
+            )
+
+    def _head(self) -> Iterator[Finding]:
+        commit, branch = self.facts.resolve("HEAD"), self.facts.branch
+        if commit is None:
+            yield warning("head", "there is no commit yet", "`git add` and `git commit` the workflows")
+        else:
+            yield fine("head", f"{commit[:10]} on {branch}" if branch else f"{commit[:10]}, on no branch")
+
+    def _identity(self) -> Iterator[Finding]:
+        try:
+            self.facts.check_identity()
+        except GitError as error:
+            yield warning(
+                "identity",
+                "git doesn't know who commits here; `pull --commit` and `pull --branch` need it",
+                error.cure or "",
+            )
+        else:
+            yield fine("identity", "git knows who commits")
+
+    def _history(self) -> Iterator[Finding]:
+        count = self.facts.visible(self.facts.resolve("HEAD") or ZERO)
+        commits = counted(count, "commit")
+        if self.facts.shallow_boundary():
+            yield warning(
+                "history",
+                f"a shallow clone with {commits}; older ones may be needed to tell which side moved",
+                "`git fetch --unshallow`, in CI `fetch-depth: 0`",
+            )
+        else:
+            yield fine("history", f"complete, {commits}")
+        if self.facts.replaced:
+            yield warning(
+                "replaced objects",
+                f"{self.facts.replaced} objects are replaced (`git replace`); gitsync reads the originals, git shows the others",
+                "`git replace --list`; `git replace --delete OBJECT`",
+            )
+        if self.facts.has_grafts:
+            yield warning(
+                "grafts",
+                "a grafts file rewrites the history that is seen here",
+                f"`rm {self.facts.git_dir}/info/grafts`",
+            )
+
+    def _partial(self) -> Iterator[Finding]:
+        if remotes := self.facts.promisors:
+            yield warning(
+                "partial clone",
+                f"objects may be missing here and are not fetched by gitsync (from {', '.join(remotes)})",
+                "`git fetch --refetch --no-filter`, or clone without `--filter`",
+            )
+
+    def _files(self) -> Iterator[Finding]:
+        """Whatever git does to a workflow's file on its way between repository and work tree."""
+        if self.facts.is_bare:
+            return
+        path = f"{self.folder}/a.json" if self.folder else "a.json"
+        inside = f"{self.folder}/.gitattributes" if self.folder else ".gitattributes"
+        attributes = self.facts.attributes(path)
+        found: list[str] = []
+        found += [
+            f"`{name}={attributes[name]}` changes the files"
+            for name in ("filter", "ident", "working-tree-encoding")
+            if attributes.get(name, "unset") not in ("unset", "")
+        ]
+        text, crlf = attributes.get("text"), self.facts.settings.get("core.autocrlf", "false").lower()
+        is_crlf = attributes.get("eol") == "crlf" or (crlf == "true" and "eol" not in attributes)
+        if text != "unset" and is_crlf:
+            found.append("lines end in CRLF in the work tree")
+            if self.facts.is_on("core.safecrlf"):
+                found.append("`core.safecrlf` makes git refuse to add what gitsync writes")
+        if found:
+            cure = (
+                f"`echo '*.json -text -filter -ident -working-tree-encoding -eol' >> {inside}`, and commit it"
+            )
+            yield warning("attributes", "; ".join(found), cure)
+        if attributes.get("merge", "set") != "set":
+            yield warning(
+                "merge driver",
+                f"workflow files are not merged as text (`merge={attributes['merge']}`), so `git merge` after "
+                "`pull --branch` takes one side whole",
+                f"`echo '*.json merge' >> {inside}`, and commit it",
+            )
+        if self.facts.is_ignored(path):
+            yield warning(
+                "ignored",
+                f"git is told to ignore {self.folder or '.'}: `git add` leaves new workflows out",
+                f"`git check-ignore -v {path}` shows the rule",
+            )
+        hidden = (
+            sorted(self.facts.unwatched(self.folder)) if not self.facts.is_on("core.sparsecheckout") else []
+        )
+        if hidden:
+            yield warning(
+                "unwatched",
+                f"git is told not to look at {listed(hidden)}: your edits there are not seen by `git commit`",
+                "`git update-index --no-assume-unchanged --no-skip-worktree FILE`",
+            )
+
+    def _hooks(self) -> Iterator[Finding]:
+        if hooks := self.facts.hooks:
+            yield fine(
+                "hooks", f"{', '.join(hooks)}; they run for your commits, not for those of `gitsync pull`"
+            )
+
+    def _workflows(self) -> Iterator[Finding]:
+        commit = self.facts.resolve("HEAD")
+        if commit is None:
+            return
+        side = CommitSide(self.facts, folder=self.folder, commit=commit)
+        if side.blobs:
+            yield fine("workflows", f"{counted(len(side.blobs), 'file')} in {self.folder or '.'} at HEAD")
+        else:
+            yield warning(
+                "workflows",
+                f"no workflow file in {self.folder or '.'} at HEAD",
+                "`gitsync pull --commit` brings those of the database",
+            )
+        for problem in side.strays:
+            yield fault("stray file", f"{problem.file}: {problem.message}", problem.cure)

@@ -1,0 +1,128 @@
+"""What a repository is like, as far as it can change what gitsync does: for `gitsync doctor`."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Self
+
+import git
+from git.exc import CommandError
+
+from gitsync.errors import GitError
+from gitsync.git.repository import ZERO, GitRepository, _bytes
+
+OLDEST_GIT: Final = (2, 30)
+ATTRIBUTES: Final = ("text", "eol", "filter", "ident", "working-tree-encoding", "merge")
+IN_PROGRESS: Final = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+}
+
+
+def git_version() -> tuple[tuple[int, int], str]:
+    """Git's version as numbers and in full; raises GitError (GIT_MISSING) where there is none."""
+    try:
+        out = git.Git().execute(["git", "version"], stdout_as_string=False)
+    except CommandError as error:
+        raise GitError(
+            "there is no `git` on the PATH", code="GIT_MISSING", cure="install git 2.30 or newer"
+        ) from error
+    text = _bytes(out).decode(errors="replace").removeprefix("git version ").strip()
+    numbers = re.match(r"(\d+)\.(\d+)", text)
+    return ((int(numbers[1]), int(numbers[2])) if numbers else (0, 0)), text
+
+
+class GitFacts(GitRepository):
+    """A repository to be looked at."""
+
+    @classmethod
+    def of(cls, repository: GitRepository) -> Self:
+        """The same repository."""
+        return cls(repository.top, repository.git_dir, is_bare=repository.is_bare)
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """Every setting that holds here, its name in lower case as git prints it."""
+        found = {}
+        for record in self._bytes(["config", "--list", "-z", "--includes"]).split(b"\0")[:-1]:
+            name, _, value = os.fsdecode(record).partition("\n")
+            found[name] = value
+        return found
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether ``git worktree add`` made this work tree."""
+        return self.git_dir.parent.name == "worktrees"
+
+    def is_on(self, name: str) -> bool:
+        """Whether a boolean setting is true."""
+        return self.settings.get(name, "false").lower() in ("true", "yes", "on", "1", "")
+
+    @property
+    def promisors(self) -> list[str]:
+        """The remotes that a partial clone fetches missing objects from."""
+        names = (re.fullmatch(r"remote\.(.+)\.promisor", name) for name in self.settings)
+        found = {match[1] for match in names if match and self.is_on(match[0])}
+        extension = self.settings.get("extensions.partialclone")
+        return sorted(found | ({extension} if extension else set()))
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that is checked out, ``None`` where HEAD is detached."""
+        try:
+            return self._text(["symbolic-ref", "--quiet", "--short", "HEAD"]).strip()
+        except GitError:
+            return None
+
+    @property
+    def remotes(self) -> list[str]:
+        """The names of the remotes."""
+        return self._text(["remote"]).split()
+
+    def attributes(self, path: str) -> dict[str, str]:
+        """Those of ATTRIBUTES that are set or unset for `path`, which needs not exist."""
+        fields = self._text(["check-attr", "-z", *ATTRIBUTES, "--", path]).split("\0")
+        found = zip(fields[1::3], fields[2::3], strict=False)
+        return {name: value for name, value in found if value != "unspecified"}
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether ``.gitignore`` and its like leave `path` out."""
+        # not through `_bytes`: check-ignore refuses to run with --literal-pathspecs
+        words = ["git", "check-ignore", "--quiet", "--no-index", "--", path]
+        status, _, _ = self._git.execute(words, with_extended_output=True, with_exceptions=False)
+        return status == 0
+
+    @property
+    def hooks(self) -> list[str]:
+        """The hooks that git would run."""
+        folder = self.top / self._text(["rev-parse", "--git-path", "hooks"]).strip()
+        if not folder.is_dir():
+            return []
+        files = (path for path in folder.iterdir() if path.suffix != ".sample")
+        return sorted(path.name for path in files if path.is_file() and os.access(path, os.X_OK))
+
+    @property
+    def replaced(self) -> int:
+        """How many objects ``git replace`` shows in place of others."""
+        return len(self._text(["for-each-ref", "--format=%(refname)", "refs/replace/"]).split())
+
+    @property
+    def has_grafts(self) -> bool:
+        """Whether a ``grafts`` file rewrites the history that git shows."""
+        path = self.top / Path(self._text(["rev-parse", "--git-path", "info/grafts"]).strip())
+        return path.is_file() and bool(path.read_bytes().strip())
+
+    @property
+    def in_progress(self) -> str | None:
+        """The operation that waits to be finished, such as ``merge``."""
+        return next((word for name, word in IN_PROGRESS.items() if (self.git_dir / name).exists()), None)
+
+    def visible(self, commit: str) -> int:
+        """How many commits are behind `commit`, itself included."""
+        return 0 if commit == ZERO else int(self._text(["rev-list", "--count", "--end-of-options", commit]))
