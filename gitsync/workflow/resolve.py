@@ -93,7 +93,7 @@ def missing_dependencies(dependencies: Mapping[str, Any], registry: Registry) ->
             for name in dependencies["nodeTypes"]
             if name not in registry.node_types and not name.startswith("control.")
         ],
-        "missingSchemaRefs": [ref for ref in dependencies["schemaRefs"] if ref not in registry.schema_refs],
+        "missingSchemaRefs": [ref for ref in dependencies["schemaRefs"] if ref not in registry.schemas],
     }
 
 
@@ -106,7 +106,7 @@ def _iter_missing(missing: Mapping[str, list[Any]], registry: Registry) -> Itera
     for name in missing["missingNodeTypes"]:
         yield "node type", name, _nearest(name, sorted(registry.node_types))
     for name in missing["missingSchemaRefs"]:
-        yield "schema", name, _nearest(name, sorted(registry.schema_refs))
+        yield "schema", name, _nearest(name, sorted(registry.schemas))
 
 
 def _nearest(name: str, offered: Collection[str]) -> str:

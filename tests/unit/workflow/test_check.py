@@ -15,7 +15,7 @@ from gitsync.workflow.check import (
     read_stored_document,
     read_workflow,
 )
-from gitsync.workflow.registry import Registry
+from gitsync.workflow.registry import ActionOffer, Registry
 from gitsync.workflow.types import Key
 from tests.support.documents import action, call, definition, document
 
@@ -287,9 +287,9 @@ def test_a_reference_must_lead_to_a_workflow() -> None:
 
 def test_everything_the_runtime_lacks_is_reported_with_its_place_and_the_nearest_name() -> None:
     registry = Registry(
-        actions=frozenset({("email.send", 1)}),
+        actions={("email.send", 1): ActionOffer()},
         node_types=frozenset({"action.call"}),
-        schema_refs=frozenset({"payload.A.v1"}),
+        schemas={"payload.A.v1": None},
     )
     wrong = document(
         "a",

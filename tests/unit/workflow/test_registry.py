@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gitsync.errors import ConfigError
-from gitsync.workflow.registry import Registry, read_registry
+from gitsync.workflow.registry import ActionOffer, Registry, read_registry
+from gitsync.workflow.types import Json
 
 
 def test_a_registry_lists_actions_node_types_and_schemas() -> None:
@@ -18,17 +19,58 @@ schemaRefs:
 """
 
     assert read_registry(text.encode(), file="registry.yaml") == Registry(
-        actions=frozenset({("email.send", 1), ("odd@name", 12), ("tickets.find", 2)}),
+        actions={
+            ("email.send", 1): ActionOffer(),
+            ("odd@name", 12): ActionOffer(),
+            ("tickets.find", 2): ActionOffer(),
+        },
         node_types=frozenset({"action.call"}),
-        schema_refs=frozenset({"payload.A.v1"}),
+        schemas={"payload.A.v1": None},
     )
+
+
+def test_an_action_and_a_schema_ref_may_carry_their_schemas() -> None:
+    text = """
+actions:
+  - actionId: tickets.find
+    version: 2
+    input: &input
+      type: object
+      required: [ticket_id]
+      properties: { ticket_id: { type: string, default: 2024-01-01, examples: [1, 0.5, yes, ~] } }
+    output: *input
+  - { actionId: tickets.close, version: 1, output: { type: object } }
+schemaRefs:
+  - { ref: payload.A.v1, schema: { type: object } }
+  - { ref: payload.B.v1 }
+  - payload.C.v1
+"""
+    schema: Json = {
+        "type": "object",
+        "required": ["ticket_id"],
+        "properties": {
+            "ticket_id": {"type": "string", "default": "2024-01-01", "examples": [1, 0.5, True, None]}
+        },
+    }
+
+    registry = read_registry(text.encode(), file="registry.yaml")
+
+    assert registry.actions == {
+        ("tickets.find", 2): ActionOffer(schema, schema),
+        ("tickets.close", 1): ActionOffer(None, {"type": "object"}),
+    }
+    assert registry.schemas == {
+        "payload.A.v1": {"type": "object"},
+        "payload.B.v1": None,
+        "payload.C.v1": None,
+    }
 
 
 @pytest.mark.parametrize(
     "text", ["", "actions:\n", "# nothing\n", "actions: []\nnodeTypes: []\nschemaRefs: []"]
 )
 def test_a_runtime_may_offer_nothing(text: str) -> None:
-    assert read_registry(text.encode(), file="r.yaml") == Registry(frozenset(), frozenset(), frozenset())
+    assert read_registry(text.encode(), file="r.yaml") == Registry()
 
 
 @pytest.mark.parametrize(
@@ -44,6 +86,13 @@ def test_a_runtime_may_offer_nothing(text: str) -> None:
         ("actions: [[a@1]]", "expected"),
         ("actions: [{actionId: a}]", "expected an action and its version"),
         ("actions: [{actionID: a, version: 1}]", 'did you mean "actionId"?'),
+        ("actions: [{actionId: a, version: 1, inptu: {}}]", 'did you mean "input"?'),
+        ("actions: [{actionId: a, version: 1, input: []}]", "actions[0].input: expected a JSON Schema"),
+        ("actions: [{actionId: a, version: 1, input: {a: .inf}}]", "actions[0].input.a: .inf is no number"),
+        ("actions: [{actionId: a, version: 1, input: {a: 1, a: 2}}]", '"a" is there twice'),
+        ("actions: [{actionId: a, version: 1, input: &x {a: [*x]}}]", "an alias that contains itself"),
+        ("schemaRefs: [{ref: a, shcema: {}}]", 'did you mean "schema"?'),
+        ("schemaRefs: [{schema: {}}]", "schemaRefs[0]: expected a name"),
         ("nodeTypes: [a, {}]", "r.yaml:1:16: nodeTypes[1]: expected a name"),
         ("nodeTypes: [~]", "expected a name"),
         ("actions: []\nactions: []", 'r.yaml:2:1: actions: "actions" is there twice'),
