@@ -6,21 +6,24 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import yaml
 
 from gitsync.errors import ConfigError, Problem
 from gitsync.sync.plan import Limits
+from gitsync.workflow.registry import config_error, yaml_problem
+from gitsync.workflow.rules.rule import Settings, Severity
 
 FILE_NAME: Final = "gitsync.yaml"
 FROM_VARIABLE: Final = "GITSYNC_DATABASE_URL"
 VARIABLE_ENVIRONMENT: Final = "environment-variable"
 """The name of the environment that FROM_VARIABLE makes."""
-_TOP: Final = ("version", "workflows", "registry", "limits", "default", "environments")
+_TOP: Final = ("version", "workflows", "registry", "validate", "limits", "default", "environments")
 _ENVIRONMENT: Final = ("database", "tenant", "actor", "overwrite", "url", "cookie")
 _LIMITS: Final = ("overwrite", "delete")
+_VALIDATE: Final = ("rules",)
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -40,12 +43,13 @@ class Environment:
 class Config:
     """One ``gitsync.yaml``, checked; environments stay unexpanded until one is chosen.
 
-    workflows, registry: relative to the file's own folder.
+    workflows, registry: relative to the file's own folder. rules: the severities under ``validate``.
     """
 
     file: str
     workflows: str = "workflows"
     registry: str | None = None
+    rules: Settings = Settings()
     limits: Limits = Limits()
     default: str | None = None
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -112,24 +116,23 @@ def _expand(text: str, variables: Mapping[str, str], where: str, *, must: bool) 
     return _VARIABLE.sub(lambda match: variables.get(match[1], ""), text)
 
 
+def find_config(folder: Path) -> Path | None:
+    """The nearest ``gitsync.yaml``, in `folder` or above it."""
+    candidates = (parent / FILE_NAME for parent in (folder, *folder.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
+
 def parse_config(data: bytes, *, file: str) -> Config:
     """The configuration in `data`; raises ConfigError with every fault and its line."""
     try:
         node = yaml.compose(data, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
-        raise ConfigError(
-            f"{place}: {getattr(error, 'problem', None) or error}", cure=f"mend {file}"
-        ) from error
+        raise config_error([yaml_problem(error, file)], cure=f"mend {file}") from error
     reader = _Reader(file)
     config = reader.config(node)
     if reader.problems:
-        raise ConfigError(
-            "\n".join(str(problem) for problem in sorted(reader.problems)),
-            details={"problems": [problem.as_json() for problem in sorted(reader.problems)]},
-            cure=f"mend {file}; `gitsync init` in an empty folder writes one that explains itself",
-        )
+        cure = f"mend {file}; `gitsync init` in an empty folder writes one that explains itself"
+        raise config_error(reader.problems, cure=cure)
     return config
 
 
@@ -161,6 +164,7 @@ class _Reader:
             file=self.file,
             workflows=self._folder(top.get("workflows"), "workflows") or "workflows",
             registry=self._folder(top.get("registry"), "registry"),
+            rules=self._rules(top.get("validate")),
             limits=self._limits(top.get("limits")),
             default=default,
             environments=environments,
@@ -179,6 +183,42 @@ class _Reader:
         if facts.get("overwrite", "recreate") not in ("recreate", "in-place"):
             self._fault(node, f"{path}.overwrite", "overwrite is `recreate` or `in-place`")
         return facts
+
+    def _rules(self, node: Any) -> Settings:
+        found: dict[str, tuple[tuple[str, Severity], ...]] = {}
+        for _, _, rules in self._items(node, "validate", _VALIDATE):
+            for name, key, value in self._items(rules, "validate.rules"):
+                path = f"validate.rules.{name}"
+                if known := self._rule(name, key, path):
+                    found[known] = tuple(self._severities(value, path))
+        return Settings(found)
+
+    def _rule(self, name: str, node: Any, path: str) -> str | None:
+        """The id of a rule that a setting may change."""
+        from gitsync.workflow.rules.catalogue import find_rule, suggest_rule
+
+        rule = find_rule(name)
+        if rule is None:
+            near = suggest_rule(name)
+            self._fault(
+                node, path, f"there is no rule {name!r}" + (f"; did you mean {near!r}?" if near else "")
+            )
+        elif rule.is_fixed:
+            self._fault(node, path, f"{name} is always an error: a database could not hold what it refuses")
+        else:
+            return rule.id
+        return None
+
+    def _severities(self, node: Any, path: str) -> Iterator[tuple[str, Severity]]:
+        """(glob, severity) pairs, of one severity for all or of a mapping by globs."""
+        is_mapped = isinstance(node, yaml.MappingNode)
+        pairs = self._items(node, path) if is_mapped else [("*", node, node)]
+        for glob, _, value in pairs:
+            text = self._scalar(value, path) or ""
+            try:
+                yield glob, Severity(text)
+            except ValueError:
+                self._fault(value, path, f"{text!r} is no severity; write error, warning or off")
 
     def _limits(self, node: Any) -> Limits:
         given = self._items(node, "limits", _LIMITS)

@@ -19,7 +19,7 @@ A message says what, where and what to type next. The library raises; ``cli/main
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 
@@ -29,6 +29,7 @@ class Problem:
 
     rule: the error code of this fault alone, such as ``NUMBER_NOT_PORTABLE``.
     path: the JSON path inside the document, such as ``$.draft.definition.steps[2]``, or empty.
+    severity: ``error`` or ``warning``. part: what of a workflow it is in, such as ``draft`` or ``version 3``.
     """
 
     file: str
@@ -39,6 +40,8 @@ class Problem:
     message: str = ""
     cure: str = ""
     key: str = ""
+    severity: str = field(default="error", compare=False)
+    part: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         place = self.file
@@ -58,6 +61,7 @@ class Problem:
             "message": self.message,
             "cure": self.cure or None,
             "key": self.key or None,
+            "severity": self.severity,
         }
 
 
@@ -93,6 +97,21 @@ class ConfigError(GitsyncError):
 
     code = "INVALID_CONFIG"
     exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: Sequence[Problem] = (),
+        code: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        cure: str | None = None,
+    ) -> None:
+        self.problems = tuple(problems)
+        facts = dict(details or {})
+        if self.problems:
+            facts["problems"] = [problem.as_json() for problem in self.problems]
+        super().__init__(message, code=code, details=facts, cure=cure)
 
 
 class InvalidInput(GitsyncError):

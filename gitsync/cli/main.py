@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from gitsync import __version__
-from gitsync.cli.options import Settings, common_options
+from gitsync.cli.options import OUTPUTS, Settings, common_options_with
 
 HELP: Final = """Keep the workflows of a database in step with a git repository.
 
@@ -23,6 +23,8 @@ overwrites an edit that nobody has seen: both moved is a conflict, and a conflic
 Look:     gitsync status               which side moved, per workflow
           gitsync diff [KEY]           what moved, in words and line by line
           gitsync plan --update        what a push would do, and why not
+Check:    gitsync validate             every rule, every file; needs no database
+          gitsync fmt                  canonical form, derived dependencies
 Bring:    gitsync pull --commit -m …   the database's edits into git
           gitsync push --update        git's edits into the database
 Start:    gitsync init --example       a repository, a configuration, sample workflows
@@ -48,6 +50,8 @@ VERBS: Final = {
     "apply": ("gitsync.cli.apply", "Do exactly what a saved plan says, or nothing."),
     "pull": ("gitsync.cli.pull", "Bring the database's edits into the files."),
     "push": ("gitsync.cli.push", "Bring a commit's workflows into the database."),
+    "validate": ("gitsync.cli.validate", "Check the files against every rule, offline."),
+    "fmt": ("gitsync.cli.fmt", "Write the files in canonical form."),
     "import": ("gitsync.cli.import_", "Import a workflow bundle into the database."),
     "adopt": ("gitsync.cli.adopt", "Give workflows of the database a key."),
     "doctor": (
@@ -96,7 +100,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="gitsync", message="%(prog)s %(version)s")
-@common_options
+@common_options_with(*OUTPUTS)
 def group() -> None:
     """Keep the workflows of a database in step with a git repository."""
 

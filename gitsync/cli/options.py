@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 F = TypeVar("F", bound=Callable[..., Any])
+OUTPUTS: Final = ("text", "json", "sarif", "github", "junit")
+"""Every form that the result of some command has; before the verb, any of them may stand."""
 _COMMON: Final = ("folder", "environment", "output", "yes", "quiet", "verbose", "no_color", "lock_timeout")
 
 
@@ -26,6 +28,7 @@ class Settings:
     folder: Path | None = None
     environment: str | None = None
     output: str = "text"
+    is_output_chosen: bool = False
     yes: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -87,21 +90,38 @@ class Settings:
 
 def common_options(function: F) -> F:
     """Add the common options, which land in the context's Settings and not in the function."""
-    for option in reversed(_options()):
-        function = option(function)
-    return function
+    return common_options_with("text", "json")(function)
+
+
+def common_options_with(*outputs: str) -> Callable[[F], F]:
+    """The common options of a command whose result has these forms."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(_options(outputs)):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     settings = context.ensure_object(Settings)
     if value is not None and parameter.name:
         setattr(settings, parameter.name, value)
+    if parameter.name == "output":
+        settings.is_output_chosen |= value is not None
+        assert isinstance(parameter.type, click.Choice)
+        if settings.output not in parameter.type.choices and not context.resilient_parsing:
+            forms = ", ".join(parameter.type.choices)
+            raise click.BadParameter(
+                f"this command has no form {settings.output!r}, only {forms}", context, parameter
+            )
     if parameter.name == "verbose" and value:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s: %(message)s")
         logging.getLogger("git").setLevel(logging.INFO)
 
 
-def _options() -> list[Callable[[F], F]]:
+def _options(outputs: tuple[str, ...]) -> list[Callable[[F], F]]:
     def option(*names: str, **attributes: Any) -> Callable[[F], F]:
         return click.option(*names, **attributes, expose_value=False, callback=_store, is_eager=True)
 
@@ -115,9 +135,7 @@ def _options() -> list[Callable[[F], F]]:
         option(
             "-e", "--env", "environment", metavar="NAME", help="The environment of gitsync.yaml to work on."
         ),
-        option(
-            "-o", "--output", type=click.Choice(["text", "json"]), default=None, help="Form of the result."
-        ),
+        option("-o", "--output", type=click.Choice(outputs), default=None, help="Form of the result."),
         option("-y", "--yes", is_flag=True, default=None, help="Answer yes to 'are you sure'."),
         option("-q", "--quiet", is_flag=True, default=None, help="Print the result and errors only."),
         option("-v", "--verbose", is_flag=True, default=None, help="Log what is done, and show tracebacks."),

@@ -21,8 +21,8 @@ def find_invalid(comparison: Comparison) -> list[Entry]:
     found = []
     for entry in comparison.entries:
         facts = comparison.facts.get(entry.key)
-        if facts and facts.problems and entry.state in _MOVED_IN_GIT:
-            first, *others = facts.problems
+        if facts and facts.errors and entry.state in _MOVED_IN_GIT:
+            first, *others = facts.errors
             more = f" (and {len(others)} more)" if others else ""
             found.append(replace(entry, state=State.INVALID, note=f"{first}{more}"))
         else:

@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 from gitsync.cli.options import Settings
 from gitsync.cli.progress import counter, watch
-from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, parse_config
+from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError
 from gitsync.git import REPOSITORY_VARIABLES, ZERO, GitRepository
 from gitsync.sides.history import GitHistory
 from gitsync.sides.repository import CommitSide, WorkTree
 from gitsync.sync.reconcile import Comparison, compare
 from gitsync.workflow.registry import Registry, read_registry
+from gitsync.workflow.rules.judge import Judge
 from gitsync.workflow.types import Digest, Key
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Workspace:
     ) -> Comparison:
         """The side against the database; `overlay` has the work tree's own digests where they differ from HEAD."""
         over = overlay or {}
+        judge = Judge(registry, self.config_at(side.commit).rules)
         settings = self.settings
         files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
         return compare(
@@ -114,11 +116,12 @@ class Workspace:
             examine=lambda keys: watch(
                 settings,
                 "reading the commit",
-                side.examine([key for key in keys if key not in over], registry),
+                side.examine([key for key in keys if key not in over], judge),
                 len(keys),
             ),
             history=self.history(side, database.identity()),
             select=select,
+            rules=judge,
         )
 
 
@@ -191,12 +194,6 @@ def no_configuration(folder: Path) -> ConfigError:
         code="NO_CONFIGURATION",
         cure="`gitsync init` makes one here; `gitsync init --example` adds sample workflows",
     )
-
-
-def find_config(folder: Path) -> Path | None:
-    """The nearest ``gitsync.yaml``, in `folder` or above it."""
-    candidates = (parent / FILE_NAME for parent in (folder, *folder.parents))
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def read_settings(settings: Settings) -> tuple[Config, Path]:

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import os
-import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.git import ZERO, GitRepository
+from gitsync.sides.files import write_aside
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.check import (
-    check_dependencies,
     check_references,
+    inspect,
     locate,
     read_stored_document,
-    read_with_digest,
 )
 from gitsync.workflow.document import is_key
 from gitsync.workflow.parse import parse_again
 from gitsync.workflow.references import called_keys, raw_calls
-from gitsync.workflow.registry import Registry
+from gitsync.workflow.rules.judge import Judge, forgive
+from gitsync.workflow.rules.names import SUFFIX, is_workflow_name, name_fault
+from gitsync.workflow.rules.rule import Severity
 from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Digest, Document, Key
 
-SUFFIX = ".json"
 _CALL = CALL.encode()
 
 
@@ -36,6 +37,7 @@ class Examined:
     """What a file holds, its faults, and what it refers to.
 
     digest: of the normal form, or the blob's own id where the file cannot be read.
+    problems: errors and warnings.
     calls: keys that it calls. ids: calls by database id.
     """
 
@@ -43,6 +45,15 @@ class Examined:
     problems: tuple[Problem, ...] = ()
     calls: frozenset[Key] = field(default_factory=frozenset)
     ids: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Those problems that stop a push."""
+        return tuple(problem for problem in self.problems if problem.severity == Severity.ERROR)
+
+    def beside(self, held: Counter[tuple[str, str, str]]) -> Examined:
+        """This, where the database holds these faults already (`Judge.held_faults`)."""
+        return replace(self, problems=tuple(forgive(self.problems, held)))
 
 
 class CommitSide:
@@ -71,26 +82,14 @@ class CommitSide:
         problems = []
         tree = {} if self.commit == ZERO else self.git.tree(self.commit, self.folder)
         for name, entry in sorted(tree.items()):
-            stem = name.removesuffix(SUFFIX)
-            if stem == name:
+            if not is_workflow_name(name):
                 continue
             file = f"{self.folder}/{name}" if self.folder else name
-            if entry.mode not in ("100644", "100755"):
-                problems.append(
-                    Problem(
-                        file,
-                        rule="INVALID_FILE",
-                        message="is no regular file",
-                        cure="put the file itself there",
-                    )
-                )
-            elif not is_key(stem):
-                message = f"the file name {stem!r} is no key (lower-case letters, digits, '.', '_', '-'; at most 200)"
-                problems.append(
-                    Problem(file, rule="INVALID_KEY", message=message, cure="rename the file and its key")
-                )
+            fault = name_fault(name, is_regular=entry.mode in ("100644", "100755"))
+            if fault is None or fault.rule == "UNPORTABLE_NAME":
+                held[Key(name.removesuffix(SUFFIX))] = Digest(entry.oid)
             else:
-                held[Key(stem)] = Digest(entry.oid)
+                problems.append(Problem(file, rule=fault.rule, message=fault.message, cure=fault.cure))
         return held, problems
 
     @property
@@ -107,13 +106,13 @@ class CommitSide:
         """The tree as it stands: a blob that isn't in normal form has its own id here."""
         return Snapshot(self.commit, self.blobs)
 
-    def examine(self, keys: Collection[Key], registry: Registry | None) -> Iterator[tuple[Key, Examined]]:
+    def examine(self, keys: Collection[Key], judge: Judge) -> Iterator[tuple[Key, Examined]]:
         """Each file's normal digest and all its faults; streamed, in the order of the keys."""
         ordered = sorted(key for key in keys if key in self.blobs)
         contents = self.git.read_blobs(self.blobs[key] for key in ordered)
         for key, (oid, data) in zip(ordered, contents, strict=True):
-            found = examine(data, key=key, file=self.path(key), registry=registry, oid=Digest(oid))
-            if found.digest == oid and not found.problems:
+            found = examine(data, key=key, file=self.path(key), judge=judge, oid=Digest(oid))
+            if found.digest == oid and not found.errors:
                 self._normal.add(oid)
             yield key, found
 
@@ -220,23 +219,6 @@ class WorkTree(CommitSide):
         return Applied()
 
 
-def write_aside(path: Path, data: bytes) -> None:
-    """Replace a file in one step: whoever reads it sees the old content or the new, never a part."""
-    target = os.fspath(path)
-    aside = f"{os.path.dirname(target)}/.gitsync-{os.getpid()}-{threading.get_ident()}.tmp"  # noqa: PTH120
-    try:
-        # a new file gets its mode from the umask, as any program's does; pathlib takes twice the time here
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            if os.path.isfile(target):  # noqa: PTH113
-                os.fchmod(handle, os.stat(target).st_mode & 0o777)  # noqa: PTH116
-        os.replace(aside, target)  # noqa: PTH105
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
-
-
 def normal_digest(data: bytes, oid: str) -> Digest:
     """The digest of a blob's normal form; its own id where it holds no workflow."""
     try:
@@ -245,16 +227,12 @@ def normal_digest(data: bytes, oid: str) -> Digest:
         return Digest(oid)
 
 
-def examine(data: bytes, *, key: Key, file: str, registry: Registry | None, oid: Digest) -> Examined:
+def examine(data: bytes, *, key: Key, file: str, judge: Judge, oid: Digest) -> Examined:
     """The normal digest of one file, with every fault in it."""
-    try:
-        document, digest = read_with_digest(data, file=file, key=key)
-    except InvalidInput as error:
-        return Examined(normal_digest(data, oid), error.problems)
-    problems: Sequence[Problem] = ()
-    if registry is not None:
-        problems = check_dependencies({key: document}, registry, files={key: file})
-        problems = locate(problems, data) if problems else ()
+    found = inspect(data, file=file, key=key, judge=judge)
+    if found.document is None:
+        return Examined(oid, found.problems)
+    digest = found.digest or oid
     if digest == oid and _CALL not in data:  # in any other form the name might be written with escapes
-        return Examined(digest, tuple(problems))
-    return Examined(digest, tuple(problems), called_keys(document), raw_calls(document))
+        return Examined(digest, found.problems)
+    return Examined(digest, found.problems, called_keys(found.document), raw_calls(found.document))

@@ -124,11 +124,18 @@ def find_problems(
         facts = comparison.facts.get(key)
         if facts is None:
             continue
-        problems += facts.problems
+        problems += facts.errors
         if not facts.calls <= known or not facts.ids <= raw_calls.get(key, frozenset()):
             unresolved.append(key)
     problems += source.find_unresolved(unresolved, known=known, held=raw_calls)
     return sorted(set(problems))
+
+
+def find_warnings(plan: Plan, comparison: Comparison) -> list[Problem]:
+    """What the rules warn of in the files that the plan would write; it stops nothing."""
+    written = {change.key for change in plan.changes if change.action is not Action.DELETE}
+    facts = [comparison.facts[key] for key in sorted(written) if key in comparison.facts]
+    return sorted({problem for fact in facts for problem in fact.problems if problem.severity == "warning"})
 
 
 def apply_push(

@@ -6,6 +6,7 @@ The sides come in as protocols. Nothing here knows git from a fake, or PostgreSQ
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,6 +18,7 @@ from gitsync.sync.plan import (
     Entry,
 )
 from gitsync.sync.side import Change, Deployment, Mark, MarkKind, Side, Snapshot
+from gitsync.workflow.rules.judge import Judge
 from gitsync.workflow.types import Digest, Key
 
 
@@ -29,7 +31,14 @@ class FileFacts(Protocol):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Every fault, empty for a valid file."""
+        """Every fault, errors and warnings."""
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Those problems that stop a push; empty for a valid file."""
+
+    def beside(self, held: Counter[tuple[str, str, str]]) -> FileFacts:
+        """This, with what the database holds already no worse than a warning (`Judge.held_faults`)."""
 
     @property
     def calls(self) -> frozenset[Key]:
@@ -117,10 +126,12 @@ def compare(
     examine: Examine,
     history: MakeHistory,
     select: Sequence[str] = (),
+    rules: Judge | None = None,
 ) -> Comparison:
     """Every selected key with what both sides hold, its base and its state.
 
     files: key → blob id or digest; those that differ from the database are examined.
+    rules: whose errors become warnings where the database holds the like; ``None`` forgives nothing.
     select: keys or globs; none selects all. Raises GitsyncError where one matches nothing.
     """
     number = database.newest_number() if database.has_ledger else 0
@@ -129,6 +140,10 @@ def compare(
     chosen = select_keys(files.keys() | held.keys(), select)
     differing = [key for key in chosen if files.get(key) != held.get(key)]
     facts = dict(examine([key for key in differing if key in files]))
+    if rules is not None:
+        faulty = [key for key, fact in facts.items() if key in held and fact.errors]
+        for key, document in database.load(faulty) if faulty else ():
+            facts[key] = facts[key].beside(rules.held_faults(document))
     now = dict(files) | {key: fact.digest for key, fact in facts.items()}
     doubtful = [key for key in differing if now.get(key) != held.get(key)]
     marks = database.marks(doubtful) if database.has_ledger and doubtful else {}

@@ -2,55 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 
 from gitsync.errors import InvalidInput, Problem
-from gitsync.workflow import canonical
-from gitsync.workflow.canonical import MAX_SAFE_INTEGER, digest_of, document_digest, dump_plain
-from gitsync.workflow.document import (
-    FORMAT,
-    FORMAT_VERSION,
-    as_amount,
-    is_key,
-    normalise,
-)
+from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest, dump_plain
+from gitsync.workflow.document import FORMAT, is_key, normalise
 from gitsync.workflow.parse import invalid_input, parse_json, parse_plain, scan_bytes
 from gitsync.workflow.resolve import check_dependencies, check_references
+from gitsync.workflow.rules.form import action_faults, form_faults, header_faults
+from gitsync.workflow.rules.judge import Judge
+from gitsync.workflow.rules.rule import Fault, Severity
 from gitsync.workflow.scan import Path, json_path
-from gitsync.workflow.schema import accepts, iter_faults, type_name
 from gitsync.workflow.types import Digest, Document, Json, Key
 
 __all__ = [
     "Fault",
+    "Inspected",
     "accept_document",
     "check_dependencies",
     "check_references",
+    "inspect",
     "locate",
+    "more_problems",
     "problems_of",
     "read_stored_document",
     "read_with_digest",
     "read_workflow",
 ]
 
-_THRESHOLD: Final = ("metadata", "failureRateThreshold")
+_LENIENT: Final = Judge()
+_FORMAT: Final = "`gitsync fmt` writes it anew"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong in a value, at `path`; a Problem once file, line and column are known."""
+class Inspected:
+    """What is in a file: its document in normal form, and its problems, sorted.
 
-    path: Path
-    rule: str
-    message: str
-    cure: str = ""
+    document: ``None`` where the file holds no workflow; it may be one that has problems.
+    digest: of the normal form, ``None`` where there is none. order: its versions in the order of the text.
+    """
+
+    document: Document | None
+    digest: Digest | None
+    problems: tuple[Problem, ...] = ()
+    order: Sequence[Any] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Those problems that stop a push."""
+        return tuple(problem for problem in self.problems if problem.severity == Severity.ERROR)
 
 
 def read_workflow(data: bytes, *, file: str, key: Key | None = None) -> Document:
-    """The workflow in `data`, in normal form, fit to be written to a database.
+    """The workflow in `data`, in normal form, in a form that a database can hold.
 
     key: what the file's name says; where it is ``None`` it's taken from `file`, if that ends in ``.json``.
     Raises InvalidInput with every fault, each with line, column and JSON path.
@@ -60,26 +67,134 @@ def read_workflow(data: bytes, *, file: str, key: Key | None = None) -> Document
 
 def read_with_digest(data: bytes, *, file: str, key: Key | None = None) -> tuple[Document, Digest]:
     """`read_workflow` with the digest of what it gives, which is mostly that of `data` itself."""
+    found = inspect(data, file=file, key=key, judge=None)
+    if found.problems:
+        raise invalid_input(found.problems)
+    assert found.document is not None
+    assert found.digest is not None
+    return found.document, found.digest
+
+
+def inspect(data: bytes, *, file: str, key: Key | None, judge: Judge | None) -> Inspected:
+    """Everything about one file; without a `judge` only whether a database could hold what it says."""
     expected = key or _key_of(file)
-    if (document := _read_canonical(data, expected)) is not None:
-        return document, digest_of(data)
+    document = _read_canonical(data, expected)
+    if document is not None:
+        faults = judge.faults(document) if judge else []
+        problems = _place(faults, data, document["publishedVersions"], file=file, key=expected, judge=judge)
+        return Inspected(document, digest_of(data), problems, document["publishedVersions"])
     try:
         value = parse_json(data, file=file)
     except InvalidInput as error:
-        raise invalid_input([replace(problem, key=expected or "") for problem in error.problems]) from None
-    faults = list(_header_faults(value))
+        return Inspected(None, None, tuple(replace(one, key=expected or "") for one in error.problems))
+    faults = list(header_faults(value))
+    if faults or not isinstance(value, dict):
+        document = normalise(value) if isinstance(value, dict) and _has_shape(value) else None
+        digest = None if document is None else document_digest(document)
+        return Inspected(document, digest, _place(faults, data, (), file=file, key=expected, judge=judge))
+    return _inspect_messy(value, data, file=file, key=expected, judge=judge)
+
+
+def _inspect_messy(
+    value: Document, data: bytes, *, file: str, key: Key | None, judge: Judge | None
+) -> Inspected:
+    """A file with a right header that isn't canonical, or not right in all else."""
+    declared = value.get("dependencies")
+    versions = value.get("publishedVersions")
+    order = list(versions) if isinstance(versions, list) else []
+    faults = accept_document(value, expected=key)
+    has_shape = _has_shape(value)
+    if has_shape and judge is not None:
+        faults += _in_order(judge.faults(value), value["publishedVersions"], order)
+    digest = document_digest(value) if has_shape else None
+    if has_shape and judge is not None and judge.reads_text:
+        if value["dependencies"] != declared and not _is_refused(faults):
+            faults.append(_stale(declared, value["dependencies"]))
+        if fault := _layout(data, canonical_bytes(value | {"dependencies": declared})):
+            faults.append(fault)
+    problems = _place(faults, data, order, file=file, key=key, judge=judge)
+    return Inspected(value if has_shape else None, digest, problems, order)
+
+
+def more_problems(
+    found: Inspected, faults: Sequence[Fault], data: bytes, *, file: str, judge: Judge
+) -> tuple[Problem, ...]:
+    """`faults`, found in the document of `found` by other means, as problems of its file."""
+    if found.document is None or not faults:
+        return ()
+    faults = _in_order(faults, found.document["publishedVersions"], found.order)
+    return _place(faults, data, found.order, file=file, key=Key(found.document["key"]), judge=judge)
+
+
+def _is_refused(faults: Sequence[Fault]) -> bool:
+    return any(fault.rule == "SCHEMA_VALIDATION_FAILED" for fault in faults)
+
+
+def _stale(declared: Any, derived: Any) -> Fault:
+    """A STALE_DEPENDENCIES that names what is missing and what is too much."""
+    words = []
+    for name in ("actions", "nodeTypes", "schemaRefs"):
+        there, wanted = ([_shown(item) for item in side[name]] for side in (declared, derived))
+        words += [f"lacks {item}" for item in wanted if item not in there]
+        words += [f"has {item}, which nothing needs" for item in there if item not in wanted]
+    what = "; ".join(words) or "are in another order"
+    return Fault(("dependencies",), "STALE_DEPENDENCIES", f"the list {what}", _FORMAT)
+
+
+def _shown(item: Any) -> str:
+    return f"{item['actionId']}@{item['version']}" if isinstance(item, dict) else str(item)
+
+
+def _layout(data: bytes, expected: bytes) -> Fault | None:
+    return (
+        None if data == expected else Fault((), "NOT_CANONICAL", _first_difference(data, expected), _FORMAT)
+    )
+
+
+def _first_difference(data: bytes, expected: bytes) -> str:
+    if data.rstrip(b"\n") == expected.rstrip(b"\n"):
+        return "not in canonical form: the file ends with one LF"
+    if data.replace(b"\r\n", b"\n") == expected:
+        return "not in canonical form: lines end with LF, not CRLF"
+    lines = expected.split(b"\n")
+    number = next(
+        (n for n, line in enumerate(data.split(b"\n"), start=1) if n > len(lines) or line != lines[n - 1]), 1
+    )
+    return f"not in canonical form, from line {number} on"
+
+
+def _in_order(faults: Sequence[Fault], normal: Sequence[Any], order: Sequence[Any]) -> list[Fault]:
+    """`faults` of a document in normal form, with the places that its versions have in the text."""
+    places = {id(version): index for index, version in enumerate(order)}
+
+    def moved(path: Path) -> Path:
+        if len(path) > 1 and path[0] == "publishedVersions" and isinstance(path[1], int):
+            return ("publishedVersions", places[id(normal[path[1]])], *path[2:])
+        return path
+
+    return [replace(fault, path=moved(fault.path)) for fault in faults]
+
+
+def _place(
+    faults: Sequence[Fault],
+    data: bytes,
+    versions: Sequence[Any],
+    *,
+    file: str,
+    key: Key | None,
+    judge: Judge | None,
+) -> tuple[Problem, ...]:
     if not faults:
-        assert isinstance(value, dict)
-        faults = accept_document(value, expected=expected)
-        if not faults:
-            return value, document_digest(value)
-    raise invalid_input(problems_of(faults, data, file=file, key=expected or ""))
+        return ()
+    numbers = [entry.get("version") if isinstance(entry, dict) else None for entry in versions]
+    found = scan_bytes(data)
+    return tuple((judge or _LENIENT).problems(faults, found, file=file, key=key or "", numbers=numbers))
 
 
 def _read_canonical(data: bytes, expected: Key | None) -> Document | None:
     """The document of a file that is valid, canonical and normal as it stands; ``None`` for any other."""
     value = parse_plain(data)
-    if not _has_shape(value) or next(_header_faults(value), None) is not None:
+    if not _has_shape(value) or next(header_faults(value), None) is not None:
         return None
     assert isinstance(value, dict)
     try:
@@ -87,7 +202,7 @@ def _read_canonical(data: bytes, expected: Key | None) -> Document | None:
             return None
     except TypeError:  # deeper than orjson goes
         return None
-    faults = chain(_iter_faults(value, expected=expected, is_plain=True), _action_faults(value))
+    faults = chain(form_faults(value, expected=expected, is_plain=True), action_faults(value))
     return value if next(faults, None) is None else None
 
 
@@ -138,131 +253,15 @@ def locate(problems: Sequence[Problem], data: bytes) -> list[Problem]:
     return located
 
 
-def accept_document(value: Document, *, expected: Key | None, is_plain: bool = False) -> list[Fault]:
-    """All that is wrong with a workflow whose header is right; with nothing wrong it's now in normal form.
+def accept_document(value: Document, *, expected: Key | None) -> list[Fault]:
+    """What of a workflow, whose header is right, a database could not hold; with no fault it's now in normal form.
 
-    expected: the key that it must have. is_plain: its numbers are known to be portable.
+    expected: the key that it must have.
     """
-    faults = list(_iter_faults(value, expected=expected, is_plain=is_plain))
+    faults = list(form_faults(value, expected=expected))
     if _has_shape(value):
-        faults += _action_faults(normalise(value))
+        faults += action_faults(normalise(value))
     return faults
-
-
-def _iter_faults(value: Document, *, expected: Key | None, is_plain: bool) -> Iterator[Fault]:
-    is_accepted = accepts("workflow", value)
-    yield from _key_faults(value, expected)
-    unportable: list[Fault] = [] if is_plain or canonical.is_plain(value) else list(_number_faults(value))
-    yield from unportable
-    places = {fault.path for fault in unportable}
-    if not is_accepted:
-        for fault in iter_faults("workflow", value):
-            if fault.at not in places and fault.at != ("key",):
-                yield Fault(fault.at, "SCHEMA_VALIDATION_FAILED", fault.message)
-    if _THRESHOLD not in places:
-        yield from _threshold_faults(value)
-    yield from _version_faults(value)
-
-
-def _header_faults(value: Json) -> Iterator[Fault]:
-    if not isinstance(value, dict):
-        message = f"a workflow file holds an object, this one {type_name(value)}"
-        yield Fault((), "INVALID_WORKFLOW", message)
-        return
-    if value.get("format") != FORMAT:
-        cure = "import a bundle with `gitsync import`" if "workflows" in value else ""
-        message = f'the field "format" must be "{FORMAT}"'
-        yield Fault(("format",), "UNSUPPORTED_FORMAT", message, cure)
-        return
-    version = value.get("formatVersion")
-    if type(version) not in (int, float) or version != FORMAT_VERSION:
-        message = f'the field "formatVersion" must be {FORMAT_VERSION}'
-        cure = "a newer gitsync may read it" if isinstance(version, int) and version > FORMAT_VERSION else ""
-        yield Fault(("formatVersion",), "UNSUPPORTED_FORMAT_VERSION", message, cure)
-
-
-def _key_faults(value: dict[str, Any], expected: Key | None) -> Iterator[Fault]:
-    key = value.get("key")
-    if "key" not in value:
-        return  # the schema says so
-    if not is_key(key):
-        message = f"{key!r} cannot name a workflow"
-        cure = "use a-z, 0-9, '.', '_' and '-', at most 200 characters, first a letter or a digit"
-        yield Fault(("key",), "INVALID_KEY", message, cure)
-    elif expected is not None and key != expected:
-        message = f'the key is "{key}", the file\'s name says "{expected}"'
-        yield Fault(("key",), "KEY_MISMATCH", message, f"rename the file to {key}.json, or change the key")
-
-
-def _number_faults(value: Json) -> Iterator[Fault]:
-    stack: list[tuple[Path, Any]] = [((), value)]
-    while stack:
-        path, item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend(((*path, key), child) for key, child in item.items())
-        elif isinstance(item, list):
-            stack.extend(((*path, index), child) for index, child in enumerate(item))
-        elif not is_portable(item):
-            what = (
-                f"{item} is beyond ±(2^53−1)" if _is_whole(item) else f"{item} has more digits than a double"
-            )
-            shown = what if len(what) < 120 else "a number that no double holds"
-            yield Fault(path, "NUMBER_NOT_PORTABLE", shown, "write it as a string, or with fewer digits")
-
-
-def is_portable(item: Json) -> bool:
-    """Whether a scalar reads back as itself from every database and every JavaScript engine."""
-    if isinstance(item, Decimal):
-        return False
-    if isinstance(item, (int, float)):
-        return -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER or not _is_whole(item)
-    return True
-
-
-def _is_whole(number: Any) -> bool:
-    return (
-        bool(number == number.to_integral_value()) if isinstance(number, Decimal) else number == int(number)
-    )
-
-
-def _threshold_faults(value: dict[str, Any]) -> Iterator[Fault]:
-    metadata = value.get("metadata")
-    threshold = metadata.get("failureRateThreshold") if isinstance(metadata, dict) else None
-    if not isinstance(threshold, (int, float, str)) or isinstance(threshold, bool):
-        return
-    amount = as_amount(threshold)
-    if amount is None:
-        yield Fault(_THRESHOLD, "SCHEMA_VALIDATION_FAILED", f"{threshold!r} is no number")
-    elif abs(amount) >= 1000:
-        yield Fault(_THRESHOLD, "NUMBER_NOT_PORTABLE", f"{threshold} is out of range: must be below 1000")
-    elif amount != round(amount, 2):
-        message = f"{threshold} has more than two decimals, the column would round it"
-        yield Fault(_THRESHOLD, "NUMBER_NOT_PORTABLE", message)
-
-
-def _action_faults(value: Document) -> Iterator[Fault]:
-    """Versions of actions that no runtime offers: the derived dependencies would break the schema."""
-    for action in value["dependencies"]["actions"]:
-        if not isinstance(action["version"], int):
-            message = f"the action {action['actionId']} is called in version {action['version']}"
-            yield Fault(
-                ("draft", "definition"), "SCHEMA_VALIDATION_FAILED", message, "versions are whole numbers"
-            )
-
-
-def _version_faults(value: dict[str, Any]) -> Iterator[Fault]:
-    versions = value.get("publishedVersions")
-    seen: set[int] = set()
-    for index, entry in enumerate(versions if isinstance(versions, list) else ()):
-        number = entry.get("version") if isinstance(entry, dict) else None
-        if not isinstance(number, int):
-            continue
-        if number in seen:
-            message = f"version {number} is published twice"
-            yield Fault(
-                ("publishedVersions", index, "version"), "DUPLICATE_VERSION", message, "keep one of them"
-            )
-        seen.add(number)
 
 
 def _has_shape(value: Json) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,11 +38,12 @@ class Registry:
     schemas: Mapping[str, Json | None] = field(default_factory=dict)
 
 
-def read_registry(data: bytes, *, file: str) -> Registry:
+def read_registry(data: bytes, *, file: str, check_schemas: bool = False) -> Registry:
     """The registry in `data`, YAML.
 
     An action is ``id@version``, or a mapping of actionId, version and perhaps input and output, which are
     JSON Schemas. A schema ref is a name, or a mapping of ref and perhaps schema.
+    check_schemas: whether these must be right as schemas too, which takes a while to find out.
     Raises ConfigError with every fault and its line.
     """
     import yaml
@@ -50,27 +51,34 @@ def read_registry(data: bytes, *, file: str) -> Registry:
     try:
         root = yaml.compose(data, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
-        reason = getattr(error, "problem", None) or error
-        raise ConfigError(f"{place}: {reason}", cure=f"mend {file}") from error
-    reader = _Reader(file)
+        raise config_error([yaml_problem(error, file)], cure=f"mend {file}") from error
+    reader = _Reader(file, check_schemas=check_schemas)
     registry = reader.registry(root)
     if reader.problems:
-        problems = sorted(reader.problems)
-        raise ConfigError(
-            "\n".join(map(str, problems)),
-            details={"problems": [problem.as_json() for problem in problems]},
-            cure=f"mend {file}",
-        )
+        raise config_error(reader.problems, cure=f"mend {file}")
     return registry
+
+
+def config_error(problems: Sequence[Problem], *, cure: str) -> ConfigError:
+    """The error of a YAML file that carries all its problems, one a line."""
+    ordered = sorted(problems)
+    return ConfigError("\n".join(map(str, ordered)), problems=ordered, cure=cure)
+
+
+def yaml_problem(error: Exception, file: str) -> Problem:
+    """A fault of syntax that the YAML reader has found."""
+    mark = getattr(error, "problem_mark", None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    reason = str(getattr(error, "problem", None) or error)
+    return Problem(file, line, column, "", "INVALID_CONFIG", reason)
 
 
 class _Reader:
     """Turns YAML nodes into a Registry, noting each fault with its place."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, *, check_schemas: bool) -> None:
         self.file = file
+        self.check_schemas = check_schemas
         self.problems: list[Problem] = []
 
     def registry(self, root: Any) -> Registry:
@@ -109,7 +117,17 @@ class _Reader:
         if node.id != "mapping":
             self.fault(node, path, "expected a JSON Schema, which is a mapping")
             return None
-        return _Values(self).value(node, path)
+        before = len(self.problems)
+        schema = _Values(self).value(node, path)
+        if self.check_schemas and isinstance(schema, dict) and len(self.problems) == before:
+            import jsonschema_rs
+
+            try:
+                jsonschema_rs.meta.validate(schema)
+            except ValueError as error:
+                reason = str(getattr(error, "message", error)).partition("\n")[0]
+                self.fault(node, path, f"is no JSON Schema: {reason}")
+        return schema
 
     def _items(self, node: Any, path: str) -> Iterator[tuple[str, Any]]:
         if _is_null(node):

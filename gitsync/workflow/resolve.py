@@ -11,6 +11,8 @@ from gitsync.workflow.dependencies import action_of
 from gitsync.workflow.document import REFERENCE
 from gitsync.workflow.references import called_keys, iter_calls, raw_calls
 from gitsync.workflow.registry import Registry
+from gitsync.workflow.rules.definition import iter_placed
+from gitsync.workflow.rules.rule import Fault
 from gitsync.workflow.scan import Path, json_path
 from gitsync.workflow.steps import iter_located_steps
 from gitsync.workflow.types import Document, Key
@@ -62,22 +64,33 @@ def check_dependencies(
 
     documents: in normal form, so that their dependencies are what their definitions need.
     """
-    problems: list[Problem] = []
-    for key in sorted(documents):
-        missing = missing_dependencies(documents[key]["dependencies"], registry)
-        for what, name, near in _iter_missing(missing, registry):
-            suggestion = f"; did you mean {near}?" if near else ""
-            problems.append(
-                Problem(
-                    (files or {}).get(key, f"{key}.json"),
-                    path=_place_of(documents[key], what, name),
-                    rule="MISSING_DEPENDENCIES",
-                    message=f"the runtime does not offer the {what} {name}{suggestion}",
-                    cure="" if near else "add it to the registry if the runtime has it",
-                    key=key,
-                )
-            )
-    return problems
+    return [
+        Problem(
+            (files or {}).get(key, f"{key}.json"),
+            path=json_path(fault.path),
+            rule=fault.rule,
+            message=fault.message,
+            cure=fault.cure,
+            key=key,
+        )
+        for key in sorted(documents)
+        for fault in dependency_faults(documents[key], registry)
+    ]
+
+
+def dependency_faults(document: Document, registry: Registry) -> Iterator[Fault]:
+    """A MISSING_DEPENDENCIES for each thing that `registry` doesn't offer, at the first place that needs it."""
+    missing = missing_dependencies(document["dependencies"], registry)
+    if not any(missing.values()):
+        return
+    for what, name, near in _iter_missing(missing, registry):
+        suggestion = f"; did you mean {near}?" if near else ""
+        yield Fault(
+            _place_of(document, what, name),
+            "MISSING_DEPENDENCIES",
+            f"the runtime does not offer the {what} {name}{suggestion}",
+            "" if near else "add it to the registry if the runtime has it",
+        )
 
 
 def missing_dependencies(dependencies: Mapping[str, Any], registry: Registry) -> dict[str, list[Any]]:
@@ -121,22 +134,22 @@ def _explain(called: str, known: Collection[Key]) -> str:
     return f"there is no workflow for {called}{suggestion}"
 
 
-def _place_of(document: Document, what: str, name: str) -> str:
-    """The JSON path of the first place that needs it."""
+def _place_of(document: Document, what: str, name: str) -> Path:
+    """The path of the first place that needs it."""
     for base, definition in _iter_placed_definitions(document):
         if what == "schema":
             trigger = definition.get("trigger")
             if str(definition.get("payloadSchemaRef")).strip() == name:
-                return json_path((*base, "payloadSchemaRef"))
+                return (*base, "payloadSchemaRef")
             if isinstance(trigger, dict) and str(trigger.get("sourcePayloadSchemaRef")).strip() == name:
-                return json_path((*base, "trigger", "sourcePayloadSchemaRef"))
+                return (*base, "trigger", "sourcePayloadSchemaRef")
             continue
         for path, step in iter_located_steps(definition):
             if what == "node type" and step["type"] == name:
-                return json_path((*base, *path, "type"))
+                return (*base, *path, "type")
             if what == "action" and _action_name(step) == name:
-                return json_path((*base, *path, "config", "actionId"))
-    return json_path(("metadata", "pinnedPayloadSchemaRef") if what == "schema" else ("dependencies",))
+                return (*base, *path, "config", "actionId")
+    return ("metadata", "pinnedPayloadSchemaRef") if what == "schema" else ("dependencies",)
 
 
 def _action_name(step: Mapping[str, Any]) -> str:
@@ -145,9 +158,6 @@ def _action_name(step: Mapping[str, Any]) -> str:
 
 
 def _iter_placed_definitions(document: Document) -> Iterator[tuple[Path, Any]]:
-    places: list[tuple[Path, Any]] = [(("draft", "definition"), document["draft"]["definition"])]
-    for index, version in enumerate(document["publishedVersions"]):
-        places.append((("publishedVersions", index, "definition"), version["definition"]))
-    for path, definition in places:
+    for path, definition in iter_placed(document):
         if isinstance(definition, dict):
             yield path, definition

@@ -29,6 +29,10 @@ _NOT_NUMBERS: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 _scan_string: Final = json.JSONDecoder().parse_string  # type: ignore[attr-defined]  # in C; strict by default
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_CHARACTER: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL
+)
+"""One character of a JSON string, as it may be written."""
 _MARKERS: Final = ("<<<<<<<", "=======", ">>>>>>>")
 
 
@@ -96,6 +100,20 @@ class Scan:
             if offset is not None:
                 return self.position(offset)
         return 1, 1
+
+    def locate_character(self, path: Sequence[str | int], index: int) -> tuple[int, int]:
+        """Line and column of a character of the string at `path`, as it is written, escapes and all."""
+        offset = self.offsets.get(tuple(path))
+        if offset is None or self.text[offset : offset + 1] != '"':
+            return self.locate(path)
+        offset += 1
+        while index > 0 and self.text[offset : offset + 1] not in ('"', ""):
+            written = _CHARACTER.match(self.text, offset)
+            if written is None:
+                break
+            offset = written.end()
+            index -= 1
+        return self.position(offset)
 
     def fault(
         self, offset: int, message: str, *, rule: str = "INVALID_JSON", path: Path = (), cure: str = ""

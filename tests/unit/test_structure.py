@@ -17,12 +17,14 @@ ALLOWED = {
     "config": SYNC | {"config"},
     "finding": {"errors"},
     "git": {"errors", "git"},
+    "staging": {"errors", "staging"},
     "database": SYNC | {"database", "finding"},
     "doctor": SYNC | {"config", "doctor", "finding", "git", "sides"},
     "sides": SYNC | {"database", "git", "sides"},
     "render": SYNC | {"finding", "render"},
     "cli": SYNC
-    | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"},
+    | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"}
+    | {"staging"},
 }
 PURE = ("workflow", "sync")
 

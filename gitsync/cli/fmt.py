@@ -1,0 +1,149 @@
+"""``gitsync fmt``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from gitsync.cli.options import Settings, common_options, examples, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitsync.cli.checking import Project
+    from gitsync.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Formatted:
+    """One file: what is in it, what should be (``None`` where it cannot be read), and what is in the way."""
+
+    name: str
+    path: str
+    data: bytes
+    wanted: bytes | None
+    problems: tuple[Problem, ...]
+
+
+@click.command(
+    "fmt",
+    epilog=examples(
+        "gitsync fmt",
+        "gitsync fmt workflows/onboarding.client.json",
+        "gitsync fmt --check --diff",
+    ),
+)
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 where a file would change.")
+@click.option("--diff", is_flag=True, help="Show what changes.")
+@click.option(
+    "--staged", is_flag=True, help="As a hook before a commit: pass over files that are none of gitsync's."
+)
+@common_options
+@click.pass_context
+def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff: bool, staged: bool) -> int:
+    """Write workflow files in canonical form, with the dependencies that their definitions have.
+
+    What a push would send stays the same. A file is written whole or not at all; one that is no workflow,
+    or whose text could be read in two ways, is left alone, named, and makes the exit code 4.
+    """
+    from gitsync.cli.checking import find_projects
+
+    settings = settings_of(context)
+    where = settings.where
+    wanted = [where / file for file in files] if files or staged else [where]
+    changed: list[str] = []
+    problems: list[Problem] = []
+    count = 0
+    for project, names, _ in find_projects(wanted, where=where, is_strict=not staged):
+        problems += [problem for problem in project.problems if project.config is None]
+        for one in _iter_formatted(project, names if files or staged else None):
+            count += 1
+            problems += one.problems
+            if one.wanted is None or one.wanted == one.data:
+                continue
+            changed.append(one.name)
+            if diff:
+                _show_difference(one)
+            if not check:
+                _write(one)
+    return _tell(settings, changed, problems, count, check=check)
+
+
+def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Formatted]:
+    from gitsync.errors import InvalidInput
+    from gitsync.workflow.canonical import canonical_bytes
+    from gitsync.workflow.check import read_stored_document
+    from gitsync.workflow.rules.names import SUFFIX, name_fault
+    from gitsync.workflow.types import Key
+
+    if project.config is None:
+        return
+    for name in sorted(project.names if names is None else names):
+        fault = name_fault(name, is_regular=project.names.get(name, True))
+        if fault is not None and fault.rule != "UNPORTABLE_NAME":
+            continue
+        key = Key(name.removesuffix(SUFFIX))
+        data, shown = project.read(key), project.name_of(key)
+        result: bytes | None = None
+        problems: tuple[Problem, ...] = ()
+        try:
+            result = canonical_bytes(read_stored_document(data, file=shown))
+        except InvalidInput as error:
+            problems = error.problems
+        yield Formatted(shown, str(project.folder / name), data, result, problems)
+
+
+def _show_difference(one: Formatted) -> None:
+    import difflib
+
+    assert one.wanted is not None
+    before, after = (
+        data.decode("utf-8", "replace").splitlines(keepends=True) for data in (one.data, one.wanted)
+    )
+    for line in difflib.unified_diff(before, after, f"a/{one.name}", f"b/{one.name}"):
+        click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
+
+
+def _write(one: Formatted) -> None:
+    from pathlib import Path
+
+    from gitsync.errors import GitsyncError
+    from gitsync.sides.files import write_aside
+
+    assert one.wanted is not None
+    try:
+        write_aside(Path(one.path), one.wanted)
+    except OSError as error:
+        raise GitsyncError(
+            f"cannot write {one.name}: {error.strerror}; files written so far are whole",
+            code="CANNOT_WRITE",
+            cure="mend the cause and run it again",
+        ) from error
+
+
+def _tell(settings: Settings, changed: list[str], problems: list[Problem], count: int, *, check: bool) -> int:
+    if settings.is_json:
+        from gitsync.render.json import render_json
+
+        value = {
+            "format": "gitsync.fmt",
+            "formatVersion": 1,
+            "files": count,
+            "check": check,
+            "changed": changed,
+            "problems": [problem.as_json() for problem in problems],
+        }
+        click.echo(render_json(value), nl=False)
+    else:
+        for name in changed:
+            click.echo(f"{'would reformat' if check else 'reformatted'} {name}")
+        for problem in problems:
+            click.echo(f"left alone: {problem}", err=True)
+        left = count - len(changed) - len({problem.file for problem in problems})
+        settings.tell(f"{len(changed)} {'to reformat' if check else 'reformatted'}, {left} as they should be")
+    if problems:
+        return 4
+    return 1 if check and changed else 0

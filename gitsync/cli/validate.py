@@ -1,0 +1,207 @@
+"""``gitsync validate``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gitsync.cli.options import OUTPUTS, Settings, common_options_with, examples, settings_of
+
+if TYPE_CHECKING:
+    from gitsync.cli.checking import Base, Checked, Project
+
+_COLOURS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "file": {"bold": True},
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "quiet": {"dim": True},
+    "caret": {"fg": "green", "bold": True},
+}
+
+
+@click.command(
+    "validate",
+    epilog=examples(
+        "gitsync validate",
+        "gitsync validate workflows/onboarding.client.json",
+        "gitsync validate --against origin/main --strict",
+        "gitsync validate -o sarif > gitsync.sarif",
+        "gitsync validate --explain SECRETS",
+    ),
+)
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.option("--strict", is_flag=True, help="Count warnings as errors.")
+@click.option("--against", metavar="REV", help="Published versions stay as they are at this revision.")
+@click.option(
+    "--explain", metavar="RULE", help="Say what a rule wants, and why, with examples; look at no file."
+)
+@click.option(
+    "--staged",
+    is_flag=True,
+    help="As a hook before a commit: pass over files that are none of gitsync's, and look for calls of what "
+    "the commit deletes.",
+)
+@common_options_with(*OUTPUTS)
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    files: tuple[str, ...],
+    strict: bool,
+    against: str | None,
+    explain: str | None,
+    staged: bool,
+) -> int:
+    """Check workflow files, gitsync.yaml and the registry against every rule; needs no database.
+
+    Without FILE all workflows of the nearest gitsync.yaml are checked; a FILE's own gitsync.yaml is looked
+    for from its folder upwards. All problems are listed, sorted by place. Exits 4 where one is an error.
+    Severities are set in gitsync.yaml, under validate: rules:.
+    """
+    settings = settings_of(context)
+    if explain is not None:
+        return _explain(explain)
+    from gitsync.cli.checking import Checked, as_errors
+
+    found = _check(settings, files, against=against, staged=staged)
+    problems = sorted({problem for checked in found for problem in checked.problems})
+    if strict:
+        problems = list(as_errors(problems))
+    names = sorted({name for checked in found for name in checked.files})
+    _show(settings, Checked(tuple(names), tuple(problems)))
+    return 4 if any(problem.severity == "error" for problem in problems) else 0
+
+
+def _check(settings: Settings, files: tuple[str, ...], *, against: str | None, staged: bool) -> list[Checked]:
+    from gitsync.cli.checking import check_project, find_projects
+
+    where = settings.where
+    deleted: list[Path] = []
+    if staged:
+        from gitsync.staging import staged_deletions
+
+        deleted = staged_deletions(where)
+    wanted = [where / file for file in files] if files or staged else [where]
+    found = []
+    for project, names, gone in find_projects(wanted, where=where, deleted=deleted, is_strict=not staged):
+        if not files and not staged:
+            names = None  # noqa: PLW2901 (all of the project that the folder is in)
+        base = _base(settings, project, against) if against else None
+        found.append(check_project(project, names, base=base, gone=gone))
+        if not project.has_registry and not staged:
+            settings.tell("note: no registry is configured, so actions and schemas are not checked")
+    return found
+
+
+def _base(settings: Settings, project: Project, revision: str) -> Base | None:
+    """What the revision held of the project's workflows that differ now."""
+    if project.config is None:
+        return None
+    from dataclasses import replace
+
+    from gitsync.cli.checking import Base
+    from gitsync.cli.workspace import open_workspace
+    from gitsync.errors import InvalidInput
+    from gitsync.workflow.canonical import digest_of
+    from gitsync.workflow.check import read_stored_document
+    from gitsync.workflow.rules.names import SUFFIX
+    from gitsync.workflow.types import Key
+
+    with open_workspace(replace(settings, folder=project.file.parent)) as workspace:
+        side = workspace.commit_side(revision)
+        keys = [Key(name.removesuffix(SUFFIX)) for name in project.names if name.endswith(SUFFIX)]
+        moved = [key for key in keys if key in side.blobs and digest_of(project.read(key)) != side.blobs[key]]
+        documents = {}
+        contents = workspace.git.read_blobs(side.blobs[key] for key in moved)
+        for key, (oid, data) in zip(moved, contents, strict=True):
+            try:
+                documents[key] = read_stored_document(data, file=oid)
+            except InvalidInput:
+                continue  # what was no workflow then has published nothing
+        return Base(revision, documents)
+
+
+def _show(settings: Settings, checked: Checked) -> None:
+    from gitsync.render.problems import count_text, validate_json
+
+    form = settings.output
+    if not settings.is_output_chosen and settings.variables.get("GITHUB_ACTIONS") == "true":
+        form = "github"
+    problems, count = checked.problems, len(checked.files)
+    match form:
+        case "json":
+            from gitsync.render.json import render_json
+
+            click.echo(render_json(validate_json(problems, count)), nl=False)
+        case "sarif":
+            from gitsync.render.json import render_json
+            from gitsync.render.sarif import sarif_json
+            from gitsync.workflow.rules.catalogue import RULES
+
+            click.echo(render_json(sarif_json(problems, RULES.values())), nl=False)
+        case "junit":
+            from gitsync.render.junit import junit_text
+
+            click.echo(junit_text(problems, checked.files), nl=False)
+        case "github":
+            from gitsync.render.github import iter_commands
+
+            for line in iter_commands(problems):
+                click.echo(line)
+            settings.tell(count_text(problems, count))
+        case _:
+            _print(settings, checked)
+
+
+def _print(settings: Settings, checked: Checked) -> None:
+    from gitsync.render.problems import count_text, iter_text
+
+    is_colourful = not settings.no_color and not settings.variables.get("NO_COLOR")
+    is_terminal = sys.stdout.isatty()
+
+    def paint(text: str, what: str) -> str:
+        return click.style(text, **_COLOURS[what]) if is_colourful and is_terminal else text
+
+    for line in iter_text(checked.problems, read_line=_line_reader(settings.where), paint=paint):
+        click.echo(line)
+    settings.tell(count_text(checked.problems, len(checked.files)))
+
+
+def _line_reader(where: Path) -> Callable[[str, int], str]:
+    """What gives a line of a file; it holds one file at a time, since problems are sorted by file."""
+    held: dict[str, list[str]] = {}
+
+    def read(file: str, line: int) -> str:
+        if file not in held:
+            held.clear()
+            try:
+                text = (where / file).read_bytes().decode("utf-8", "replace")
+            except OSError:
+                text = ""
+            held[file] = text.removeprefix("\ufeff").split("\n")
+        lines = held[file]
+        return lines[line - 1].rstrip("\r") if line <= len(lines) else ""
+
+    return read
+
+
+def _explain(name: str) -> int:
+    from gitsync.errors import GitsyncError
+    from gitsync.render.rules import explain_text
+    from gitsync.workflow.rules.catalogue import RULES, find_rule, suggest_rule
+
+    rule = find_rule(name)
+    if rule is None:
+        near = suggest_rule(name)
+        hint = f"; did you mean {near}?" if near else ""
+        raise GitsyncError(
+            f"there is no rule {name!r}{hint}",
+            code="UNKNOWN_RULE",
+            cure=f"one of: {', '.join(rule.name for rule in RULES.values())}",
+        )
+    click.echo(explain_text(rule), nl=False)
+    return 0

@@ -1,0 +1,85 @@
+"""Problems as a compiler prints them, and as JSON."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from gitsync.errors import Problem
+
+Paint = Callable[[str, str], str]
+"""(text, what it is: ``file``, ``error``, ``warning``, ``quiet`` or ``caret``) → the text, coloured or not."""
+ReadLine = Callable[[str, int], str]
+"""(file, line from 1) → that line without its end; empty where there is none."""
+
+_WIDTH: Final = 100
+_BEFORE: Final = 60
+
+
+def iter_text(problems: Sequence[Problem], *, read_line: ReadLine, paint: Paint) -> Iterator[str]:
+    """The lines that tell of `problems`: what and where, the source line and a caret, and the cure."""
+    hidden = {(problem.file, problem.line) for problem in problems if problem.rule == "SECRETS"}
+    for problem in problems:
+        place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
+        path = f" {paint(problem.path, 'quiet')}" if problem.path and problem.path != "$" else ""
+        head = f"{paint(place, 'file')}: {paint(problem.severity, problem.severity)}: {problem.message}"
+        yield f"{head} {paint(f'[{problem.rule}]', 'quiet')}"
+        if problem.line and (problem.file, problem.line) not in hidden:
+            yield from _source(read_line(problem.file, problem.line), problem.column, paint)
+        if path:
+            yield f"  {paint('at:', 'quiet')}{path}"
+        if problem.cure:
+            yield f"  {paint('cure:', 'quiet')} {problem.cure}"
+
+
+def _source(line: str, column: int, paint: Paint) -> Iterator[str]:
+    """A source line, cut where it is long, and a caret under its column."""
+    if not line.strip():
+        return
+    start = max(0, column - 1 - _BEFORE) if len(line) > _WIDTH else 0
+    if start == 0:  # indentation says nothing: leave two blanks of it
+        start = max(0, len(line) - len(line.lstrip(" ")) - 2)
+    shown = line[start : start + _WIDTH]
+    before = shown[: max(0, column - 1 - start)]
+    yield f"  | {_printable(shown)}"
+    yield f"  | {' ' * _columns(_printable(before))}{paint('^', 'caret')}"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal `text` fills."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def count_text(problems: Sequence[Problem], files: int) -> str:
+    """One line that counts."""
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    words = [_counted(errors, "error")] if errors else []
+    words += [_counted(warnings, "warning")] if warnings else []
+    return f"{' and '.join(words) or 'no problems'} in {_counted(files, 'file')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def validate_json(problems: Iterable[Problem], files: int) -> dict[str, Any]:
+    """The result of ``gitsync validate`` as a JSON value."""
+    items = [problem.as_json() for problem in problems]
+    errors = sum(item["severity"] == "error" for item in items)
+    return {
+        "format": "gitsync.validate",
+        "formatVersion": 1,
+        "files": files,
+        "errors": errors,
+        "warnings": len(items) - errors,
+        "problems": items,
+    }

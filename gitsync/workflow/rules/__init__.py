@@ -1,0 +1,1 @@
+"""The rules that a workflow's file is judged by; those that share a walk stand together."""
