@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitsync.cli.difference import Differ
-from gitsync.cli.outcome import as_part, finish
+from gitsync.cli.outcome import as_part, finish, tell_warnings
 from gitsync.cli.workspace import Workspace
 from gitsync.errors import Conflict
 from gitsync.sides.repository import CommitSide, WorkTree
 from gitsync.sync.base import State
 from gitsync.sync.plan import Plan
-from gitsync.sync.push import Outlook, PushOptions, apply_push, check_push, push_outcome
+from gitsync.sync.push import (
+    Outlook,
+    PushOptions,
+    apply_push,
+    check_push,
+    find_warnings,
+    push_outcome,
+)
 from gitsync.sync.reconcile import Comparison
 from gitsync.sync.side import Action, Applied
 
@@ -77,7 +84,8 @@ class Deploy:
         self.workspace.settings.confirm(question, risk=bool(risks))
 
     def _warn(self) -> None:
-        """Warn of what creating without an actor means."""
+        """Warn of what creating without an actor means, and of what the rules find less than right."""
+        tell_warnings(self.workspace.settings, find_warnings(self.plan, self.comparison))
         if self.plan.count(Action.CREATE) and not self.workspace.environment.actor:
             self.workspace.settings.tell(
                 "warning: no actor is configured: business actions of workflows created now cannot run "
@@ -121,5 +129,8 @@ class Deploy:
             createdWorkflows=ids_json(applied.created),
             deletedWorkflows=ids_json(applied.deleted),
             relinked=calls_json(outlook.relinked),
-            warnings=list(self.comparison.database.warnings),
+            warnings=[
+                *self.comparison.database.warnings,
+                *map(str, find_warnings(self.plan, self.comparison)),
+            ],
         )

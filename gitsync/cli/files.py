@@ -27,7 +27,7 @@ def read_input(settings: Settings, file: str, *, what: str) -> bytes:
 
 def write_output(settings: Settings, file: str, data: bytes) -> None:
     """Write `file`, a path from the command's folder, in one step; raises GitsyncError where it cannot be."""
-    from gitsync.sides.repository import write_aside
+    from gitsync.sides.files import write_aside
 
     path = settings.where / file
     try:

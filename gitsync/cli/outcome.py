@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gitsync.cli.options import Settings
 from gitsync.cli.workspace import Workspace
-from gitsync.errors import GitsyncError
+from gitsync.errors import GitsyncError, Problem
 from gitsync.sync.base import State
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.reconcile import Comparison
 
+_MOST_WARNINGS = 10
 _MOVED_IN_GIT = (State.NEW_IN_REPOSITORY, State.REPOSITORY_AHEAD, State.DIVERGED, State.UNKNOWN)
 
 
@@ -46,6 +47,15 @@ def plan_exit(plan: Plan) -> int:
 def announce(workspace: Workspace, settings: Settings, address: str) -> None:
     """Name the target before anything is written to it."""
     settings.tell(f"{workspace.environment.name}: {address}")
+
+
+def tell_warnings(settings: Settings, problems: Sequence[Problem]) -> None:
+    """What the rules warn of in what is written: the first of it, and how many more there are."""
+    for problem in problems[:_MOST_WARNINGS]:
+        settings.tell(f"warning: {problem}")
+    if len(problems) > _MOST_WARNINGS:
+        more = len(problems) - _MOST_WARNINGS
+        settings.tell(f"warning: and {more} more; `gitsync validate` shows them all")
 
 
 def as_part(outcome: GitsyncError | None) -> dict[str, Any] | None:

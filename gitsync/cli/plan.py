@@ -50,10 +50,10 @@ def command(
     With --out, a plan that nothing stops is saved with its policy, for `gitsync apply` to do exactly that.
     """
     from gitsync.cli.files import write_output
-    from gitsync.cli.outcome import plan_exit
+    from gitsync.cli.outcome import plan_exit, tell_warnings
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import GitsyncError
-    from gitsync.sync.push import Outlook, check_push, find_problems, plan_push
+    from gitsync.sync.push import Outlook, check_push, find_problems, find_warnings, plan_push
     from gitsync.sync.saved import SavedPlan, render_saved_plan
 
     settings = settings_of(context)
@@ -68,6 +68,8 @@ def command(
         )
         plan = plan_push(comparison, options)
         problems = find_problems(plan, comparison, source=side, raw_calls=database.raw_calls)
+        doubts = find_warnings(plan, comparison)
+        tell_warnings(settings, doubts)
         obstacle: GitsyncError | None = None
         outlook = Outlook()
         try:
@@ -81,7 +83,7 @@ def command(
                 "problems": [problem.as_json() for problem in problems],
                 "wouldFail": error_json(obstacle) if obstacle else None,
                 "relinked": calls_json(outlook.relinked),
-                "warnings": list(comparison.database.warnings),
+                "warnings": [*comparison.database.warnings, *map(str, doubts)],
             }
             name = workspace.environment.name
             click.echo(
