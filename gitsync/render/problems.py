@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from gitsync.errors import Problem
+from gitsync.workflow.rules.secrets import redact
 
 Paint = Callable[[str, str], str]
 """(text, what it is: ``file``, ``error``, ``warning``, ``quiet`` or ``caret``) → the text, coloured or not."""
@@ -20,13 +21,15 @@ _BEFORE: Final = 60
 def iter_text(problems: Sequence[Problem], *, read_line: ReadLine, paint: Paint) -> Iterator[str]:
     """The lines that tell of `problems`: what and where, the source line and a caret, and the cure."""
     hidden = {(problem.file, problem.line) for problem in problems if problem.rule == "SECRETS"}
+    # a line with a secret is never shown, though it is another rule that points at it
     for problem in problems:
         place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
         path = f" {paint(problem.path, 'quiet')}" if problem.path and problem.path != "$" else ""
         head = f"{paint(place, 'file')}: {paint(problem.severity, problem.severity)}: {problem.message}"
         yield f"{head} {paint(f'[{problem.rule}]', 'quiet')}"
         if problem.line and (problem.file, problem.line) not in hidden:
-            yield from _source(read_line(problem.file, problem.line), problem.column, paint)
+            line = read_line(problem.file, problem.line)
+            yield from _source(line, problem.column, paint) if redact(line) == line else ()
         if path:
             yield f"  {paint('at:', 'quiet')}{path}"
         if problem.cure:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.rules.rule import Fault, Spot
+from gitsync.workflow.rules.secrets import redact, values_of
 from gitsync.workflow.rules.triggers import check_trigger
 from gitsync.workflow.rules.walk import walk_definition
 from gitsync.workflow.scan import Path
@@ -40,7 +42,8 @@ def definition_faults(document: Document, registry: Registry | None) -> list[Fau
     spots += _settings_spots(document, metadata)
     if spots:
         faults += _placed(spots, document)
-    return faults
+    hidden = values_of(spots)
+    return [replace(fault, message=redact(fault.message, hidden=hidden)) for fault in faults]
 
 
 def _settings_spots(document: Document, metadata: Mapping[str, Any]) -> Iterator[Spot]:

@@ -7,7 +7,7 @@ password, or a value under a telling name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
@@ -46,6 +46,7 @@ _DETECTORS: Final = (
     "twilio.TwilioKeyDetector",
 )
 """Those of the library that go by a format; entropy and addresses would be guesses."""
+_HIDDEN: Final = "…"
 _KEPT: Final = 20_000
 
 _telling: dict[str, bool] = {}
@@ -81,12 +82,23 @@ def find(container: Any, member: str | int, value: str) -> Iterator[Spot]:
         yield _spot(container, member, f'value of "{member}"', value, 0)
 
 
-def values_of(spot: Spot) -> tuple[str, ...]:
-    """What must not be shown of a SECRETS."""
-    text = spot.container[spot.member] if spot.member is not None else ""
-    if not isinstance(text, str):
-        return ()
-    return (*(secret for _, secret in _known_formats(text)), text)
+def values_of(spots: Iterable[Spot]) -> frozenset[str]:
+    """The texts that a SECRETS is about, which no message may repeat."""
+    texts = (
+        spot.container[spot.member] for spot in spots if spot.rule == "SECRETS" and spot.member is not None
+    )
+    return frozenset(text for text in texts if isinstance(text, str))
+
+
+def redact(text: str, *, hidden: Collection[str] = ()) -> str:
+    """`text` without the secrets in it that have a known format, and without those of `hidden`."""
+    for secret in hidden:
+        text = text.replace(secret, _HIDDEN)
+    if not is_candidate(None, text):
+        return text
+    for _, secret in _known_formats(text):
+        text = text.replace(secret, _HIDDEN)
+    return text
 
 
 def _spot(container: Any, member: str | int, kind: str, secret: str, offset: int) -> Spot:
