@@ -107,8 +107,8 @@ def _inspect_messy(
     if has_shape and judge is not None:
         faults += _in_order(judge.faults(value), value["publishedVersions"], order)
     digest = document_digest(value) if has_shape else None
-    if has_shape and judge is not None and judge.reads_text:
-        if value["dependencies"] != declared and not _is_refused(faults):
+    if has_shape and judge is not None and judge.reads_text and not _is_refused(faults):
+        if value["dependencies"] != declared:
             faults.append(_stale(declared, value["dependencies"]))
         if fault := _layout(data, canonical_bytes(value | {"dependencies": declared})):
             faults.append(fault)
@@ -127,7 +127,8 @@ def more_problems(
 
 
 def _is_refused(faults: Sequence[Fault]) -> bool:
-    return any(fault.rule == "SCHEMA_VALIDATION_FAILED" for fault in faults)
+    """Whether what is derived says nothing: the fields are not those of a workflow, or the key is not its own."""
+    return any(fault.rule in ("SCHEMA_VALIDATION_FAILED", "KEY_MISMATCH") for fault in faults)
 
 
 def _stale(declared: Any, derived: Any) -> Fault:

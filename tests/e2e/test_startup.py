@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 HEAVY = {"alembic", "git", "jsonschema", "jsonschema_rs", "orjson", "psycopg", "rich", "sqlalchemy", "yaml"}
 LIST_MODULES = """
 import atexit, sys
@@ -65,3 +67,29 @@ def test_the_list_of_modules_would_show_a_heavy_import(tmp_path: Path) -> None:
     _, imported = run("db", "init", folder=tmp_path)
 
     assert {"sqlalchemy", "yaml"} <= imported
+
+
+@pytest.mark.parametrize("verb", ["validate", "fmt"])
+def test_the_hooks_import_no_more_than_they_need(verb: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "repo_layout_example", tmp_path / "example")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    file = "example/workflows/ticket-triage.json"
+
+    code, imported = run(verb, "--staged", file, folder=tmp_path)
+
+    assert code == 0
+    assert {"click", "orjson", "yaml"} <= imported
+    assert not imported & {
+        "alembic", "detect_secrets", "git", "jsonschema", "psycopg", "requests", "rich", "sqlalchemy",
+    }  # fmt: skip
+
+
+def test_a_secret_is_worth_an_import(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "repo_layout_example", tmp_path / "example")
+    path = tmp_path / "example" / "workflows" / "ticket-triage.json"
+    path.write_text(path.read_text().replace('"Urgent ticket"', '"AKIA' + "Z2ZZ5QXZ7T3WPLMN" + '"', 1))
+
+    code, imported = run("validate", str(path), folder=tmp_path)
+
+    assert code == 4
+    assert "detect_secrets" in imported

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.rules.rule import Fault, Spot
 from gitsync.workflow.rules.secrets import redact, values_of
 from gitsync.workflow.rules.triggers import check_trigger
-from gitsync.workflow.rules.walk import walk_definition
+from gitsync.workflow.rules.walk import walk_definition, walk_trigger
 from gitsync.workflow.scan import Path
 from gitsync.workflow.schema import accepts, iter_faults
-from gitsync.workflow.types import Document
+from gitsync.workflow.types import Document, Json
+
+_LEAST: Final[dict[str, Json]] = {"id": "a", "version": 1, "name": "a", "payloadSchemaRef": "a", "steps": []}
+"""A definition with nothing in it."""
 
 
 def iter_placed(document: Document) -> Iterator[tuple[Path, Any]]:
@@ -39,11 +42,21 @@ def definition_faults(document: Document, registry: Registry | None) -> list[Fau
     metadata = document["metadata"]
     if isinstance(trigger := metadata.get("trigger"), dict):
         spots += check_trigger(trigger)
+        spots += walk_trigger(trigger)
+        faults += _trigger_faults(trigger)
     spots += _settings_spots(document, metadata)
     if spots:
         faults += _placed(spots, document)
     hidden = values_of(spots)
     return [replace(fault, message=redact(fault.message, hidden=hidden)) for fault in faults]
+
+
+def _trigger_faults(trigger: dict[str, Any]) -> Iterator[Fault]:
+    """What the schema of definitions has against the metadata's trigger."""
+    around: Json = {**_LEAST, "trigger": trigger}
+    if not accepts("definition", around):
+        for fault in iter_faults("definition", around):
+            yield Fault(("metadata", *fault.at), "INVALID_DEFINITION", fault.message)
 
 
 def _settings_spots(document: Document, metadata: Mapping[str, Any]) -> Iterator[Spot]:

@@ -34,8 +34,8 @@ RULES: Final = (
         "INVALID_DEFINITION",
         "A definition has the structure that the product reads",
         "The schema is `schemas/definition.schema.json`: known fields only, those that a type of step needs, retry "
-        "and error policies, kinds of triggers, filters of waits, names of secrets. The product's editor refuses "
-        "to save anything else.",
+        "and error policies, kinds of triggers (the metadata's too), filters of waits, names of secrets. The product's "
+        "editor refuses to save anything else.",
         bad=(
             *_steps(
                 '{"id": "a", "type": "state.set", "config": {"state": ""}}',
@@ -199,6 +199,16 @@ RULES: Final = (
         "Any other is a literal to the runtime, and reaches the action as it is. `$secret` counts only alone.",
         bad=_steps(_action('{"title": {"$exp": "payload.title"}, "priority": 1}')),
         good=_steps(_action('{"title": {"$expr": "payload.title"}, "priority": 1}')),
+        draft=Severity.WARNING,
+        published=Severity.WARNING,
+    ),
+    Rule(
+        "EXTRA_FIELD",
+        "Nothing stands beside $expr",
+        "An object with `$expr` is that expression. The product drops all other fields of it when the workflow is "
+        "saved there.",
+        bad=_steps(_action('{"title": {"$expr": "payload.title", "default": "A"}, "priority": 1}')),
+        good=_steps(_action('{"title": {"$expr": "coalesce(payload.title, \\"A\\")"}, "priority": 1}')),
         draft=Severity.WARNING,
         published=Severity.WARNING,
     ),

@@ -116,19 +116,19 @@ class Walk:
 
     def _each(self, step: Any, _config: Any) -> bool:
         self._expression(step.get("items"), _WIDE)
-        loop, name = self._loop, step.get("itemVar")
-        added = [*_OF_LOOP, name] if type(name) is str else list(_OF_LOOP)
+        loop, given = self._loop, step.get("itemVar")
+        name = given if type(given) is str else ""
+        added = (*_OF_LOOP, name)
         loop.extend(added)
         was_set = name in self._set
-        if type(name) is str:
-            self._put(name)
+        self._put(name)
         first = len(self._open)
         self._steps(step.get("body"))
         # what an earlier round has set can be read in a later one
         self._open[first:] = [read for read in self._open[first:] if read[0] not in self._set]
         del loop[-len(added) :]
         if not was_set:
-            self._set.discard(str(name))  # the product takes it away after the loop
+            self._set.discard(name)  # the product takes it away after the loop
         return False
 
     def _try(self, step: Any, _config: Any) -> bool:
@@ -256,6 +256,9 @@ class Walk:
         text = holder.get("$expr")
         if type(text) is not str:
             return
+        if len(holder) > 1:
+            extra = ", ".join(sorted(f'"{name}"' for name in holder if name != "$expr"))
+            self._note(holder, None, "EXTRA_FIELD", f"the product drops what stands beside $expr: {extra}")
         if not text.strip():
             self._note(holder, "$expr", "EMPTY_EXPRESSION", "the expression is empty: evaluating it fails")
             return
@@ -349,4 +352,11 @@ def walk_definition(definition: Json, registry: Registry | None) -> list[Spot]:
         return []
     walk = Walk(registry)
     walk.definition(definition)
+    return walk.spots
+
+
+def walk_trigger(trigger: Mapping[str, Any]) -> list[Spot]:
+    """What is wrong with the mapping of a trigger outside of any definition."""
+    walk = Walk(None)
+    walk.trigger(trigger)
     return walk.spots

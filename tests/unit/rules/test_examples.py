@@ -8,8 +8,9 @@ from gitsync.render.rules import explain_text, rules_page
 from gitsync.workflow.rules.catalogue import RULES, find_rule, suggest_rule
 from gitsync.workflow.rules.rule import Example, Rule, Severity
 from tests.support.examples import check_example
+from tests.support.write_golden import MESSAGES, RULES_PAGE, messages
 
-ROOT = Path(__file__).parents[3]
+STALE = "stale: `python -m tests.support.write_golden` writes it, for you to read the difference"
 BAD = [
     pytest.param(rule, example, id=f"{rule.id}-{number}")
     for rule in RULES.values()
@@ -60,8 +61,8 @@ def test_a_rule_is_found_by_either_spelling_and_a_mistyped_one_is_told_the_neare
 
 
 def test_the_page_about_rules_is_what_the_rules_say() -> None:
-    page = ROOT / "docs" / "rules.md"
+    assert RULES_PAGE.read_text(encoding="utf-8") == rules_page(RULES.values()), STALE
 
-    assert page.read_text(encoding="utf-8") == rules_page(RULES.values()), (
-        "docs/rules.md is stale: python -m tests.support.write_golden writes it"
-    )
+
+def test_the_messages_are_those_that_were_reviewed() -> None:
+    assert MESSAGES.read_text(encoding="utf-8") == messages(), STALE
