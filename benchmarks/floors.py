@@ -38,6 +38,12 @@ def read(folder: str) -> None:
         Path(entry.path).read_bytes()
 
 
+def judge(folder: str) -> None:
+    """Read all files of a folder, and SHA-1 each."""
+    for entry in os.scandir(folder):
+        hashlib.sha1(Path(entry.path).read_bytes(), usedforsecurity=False).hexdigest()
+
+
 def write(file: str, count: str, folder: str) -> None:
     """Write as many files as there are workflows, with what lies in one file."""
     Path(folder).mkdir(parents=True, exist_ok=True)
@@ -90,6 +96,6 @@ def copy_in(url: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (digest, read, write, sqlite, copy_out, copy_in, fingerprints)}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    {f.__name__: f for f in (digest, read, judge, write, sqlite, copy_out, copy_in, fingerprints)}[
+        sys.argv[1]
+    ](*sys.argv[2:])

@@ -23,7 +23,7 @@ _TEXT: Final = (
     "if nobody answers within the agreed time the manager is told 🔔"
 )
 _WORDS: Final = tuple(_TEXT.split())
-_SCOPES: Final = ("payload", "vars", "meta")
+_SCOPES: Final = ("payload", "error", "meta")
 _FIELDS: Final = ("ticketId", "clientId", "subject", "priority", "dueAt", "assignee.email", "contract.total")
 _LARGE_EVERY: Final = 500
 
@@ -41,21 +41,24 @@ def iter_workflows(size: int) -> Iterator[Document]:
 
 
 def make_workflow(number: int, *, size: int) -> Document:
-    """The workflow of this number among `size`: it calls only workflows among these."""
+    """The workflow of this number among `size`; it calls only earlier ones, in a version that is published."""
+    assert number < size
     random = Random(f"workflow {number}")
-    is_large = number % _LARGE_EVERY == _LARGE_EVERY // 2
-    published = 5 if is_large else random.choices(range(6), weights=(14, 23, 22, 18, 13, 10))[0]
+    is_large = _is_large(number)
+    published = _published(number)
     steps = random.randint(34, 42) if is_large else max(1, round(random.gammavariate(2.5, 1.72)))
     name = f"{_text(random, 4)} {number}"
-    make = _Steps(random, size)
+    make = _Steps(random, number)
     held = make.steps(steps)
     definitions = []
+    trigger: Json = {"type": "event", "eventName": "TICKET_CREATED"} if number % 3 else None
     for version in range(1, published + 2):
         kept = held[: max(1, len(held) * (published + version) // (2 * published + 1))]
         edited = [*kept[:-1], {**kept[-1], "id": f"{kept[-1]['id']}-v{version}"}]
         definitions.append(_definition(name, version, edited, random))
+        if trigger is None:
+            del definitions[-1]["trigger"]
     threshold = random.choice((None, 0.5, 0.25, 2))
-    trigger: Json = {"type": "event", "eventName": "TICKET_CREATED"} if number % 3 else None
     return make_document(
         key=key_of(number),
         metadata={
@@ -78,6 +81,17 @@ def make_workflow(number: int, *, size: int) -> Document:
         draft_version=published + 1,
         versions=[(n, definition, _SCHEMA) for n, definition in enumerate(definitions[:-1], start=1)],
     )
+
+
+def _is_large(number: int) -> bool:
+    return number % _LARGE_EVERY == _LARGE_EVERY // 2
+
+
+def _published(number: int) -> int:
+    """How many versions of the workflow are published."""
+    if _is_large(number):
+        return 5
+    return Random(f"versions {number}").choices(range(6), weights=(14, 23, 22, 18, 13, 10))[0]
 
 
 def edit_workflow(document: Document, *, edition: str) -> Document:
@@ -128,8 +142,8 @@ def _definition(name: str, version: int, steps: list[Any], random: Random) -> di
 class _Steps:
     """Makes steps of all kinds, some with others inside."""
 
-    def __init__(self, random: Random, size: int) -> None:
-        self._random, self._size, self._made = random, size, 0
+    def __init__(self, random: Random, number: int) -> None:
+        self._random, self._number, self._made = random, number, 0
 
     def steps(self, count: int, depth: int = 0) -> list[dict[str, Any]]:
         """`count` steps one after the other."""
@@ -138,7 +152,7 @@ class _Steps:
     def _step(self, depth: int) -> dict[str, Any]:
         random = self._random
         self._made += 1
-        kinds = [self._action] * 6 + [self._assign, self._wait, self._call]
+        kinds = [self._action] * 6 + [self._assign, self._wait, self._call if self._number else self._assign]
         kinds += [self._if, self._each, self._try] if depth < 3 else []
         step = random.choice(kinds)(depth)
         return {"id": f"step-{self._made}-{random.getrandbits(32):08x}", **step}
@@ -176,16 +190,18 @@ class _Steps:
         return {"type": "event.wait", "config": config}
 
     def _call(self, depth: int) -> dict[str, Any]:
-        called = key_of(self._random.randrange(self._size))
+        called = self._random.randrange(self._number)  # an earlier one, so that no circle comes about
+        if not _published(called):
+            return self._assign(depth)
         return {
             "type": "control.callWorkflow",
-            "workflowId": REFERENCE + called,
+            "workflowId": REFERENCE + key_of(called),
             "workflowVersion": 1,
             "inputMapping": {"ticketId": _expression(self._random)},
         }
 
     def _if(self, depth: int) -> dict[str, Any]:
-        condition = {"$expr": "payload.priority >= 3 && vars.owner != null"}
+        condition = {"$expr": "payload.priority >= 3 and payload.owner != null"}
         inner = self.steps(self._random.randint(1, 2), depth + 1)
         return {
             "type": "control.if", "condition": condition, "then": inner, "else": self.steps(1, depth + 1)
@@ -202,7 +218,7 @@ class _Steps:
 
     def _try(self, depth: int) -> dict[str, Any]:
         guarded, handler = self.steps(1, depth + 1), self.steps(1, depth + 1)
-        return {"type": "control.tryCatch", "try": guarded, "catch": handler, "captureErrorAs": "error"}
+        return {"type": "control.tryCatch", "try": guarded, "catch": handler, "captureErrorAs": "failure"}
 
 
 def _expression(random: Random) -> dict[str, Any]:

@@ -66,6 +66,22 @@ def _help(stage: Stage) -> tuple[Used, Used]:
     return stage.watch([*GITSYNC, "--help"]), base
 
 
+def _validate_one(stage: Stage) -> tuple[Used, Used]:
+    base = stage.watch([sys.executable, "-c", "import click"])
+    return stage.watch([*GITSYNC, "validate", str(stage.alone)]), base
+
+
+def _hook(stage: Stage) -> tuple[Used, Used]:
+    base = stage.watch([sys.executable, "-c", "import click"])
+    file = str(stage.alone.relative_to(stage.alone.parents[1]))
+    return stage.watch([*GITSYNC, "validate", "--staged", file], folder=stage.alone.parents[1]), base
+
+
+def _validate_all(stage: Stage) -> tuple[Used, Used]:
+    base = stage.floor("judge", str(stage.repository / "workflows"))
+    return stage.watch([*GITSYNC, "validate"], folder=stage.repository), base
+
+
 def _status(stage: Stage) -> tuple[Used, Used]:
     base = (
         stage.copy_out(stage.filled.deployed)
@@ -143,6 +159,9 @@ def _sqlite_status(stage: Stage) -> tuple[Used, Used]:
 
 MEASURES: Final = (
     Measure("`--help`", '`python -c "import click"`', 1.6, 25, _help, is_sized=False),
+    Measure("validate one file", '`python -c "import click"`', 3.0, 40, _validate_one, is_sized=False),
+    Measure("validate one file, as a hook", '`python -c "import click"`', 3.0, 40, _hook, is_sized=False),
+    Measure("validate all", "read + digest of all files", 10.0, 80, _validate_all),
     Measure(
         "status, nothing changed",
         "fingerprints + ls-tree",

@@ -171,6 +171,18 @@ class Stage:
         self.git("branch", "start")
 
     @cached_property
+    def alone(self) -> Path:
+        """A workflow that is the only one of its repository."""
+        folder = self.folder / "alone"
+        (folder / "workflows").mkdir(parents=True)
+        self._make_repository(folder)
+        shutil.copy(self.repository / "gitsync.yaml", folder)
+        document = make_workflow(0, size=1)
+        file = folder / "workflows" / f"{document['key']}.json"
+        file.write_bytes(canonical_bytes(document))
+        return file
+
+    @cached_property
     def few(self) -> Sequence[int]:
         """The numbers of the few workflows that change, spread over all."""
         return range(3, self.size, self.size // _FEW)[:_FEW]

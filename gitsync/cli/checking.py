@@ -6,13 +6,14 @@ Nothing here imports git or a database: the hook of pre-commit goes through it o
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from gitsync.config import FILE_NAME, Config, find_config, parse_config
+from gitsync.cli.workers import map_chunks
+from gitsync.config import FILE_NAME, Config, parse_config
 from gitsync.errors import ConfigError, GitsyncError, Problem
 from gitsync.workflow.check import Inspected, inspect, more_problems
 from gitsync.workflow.registry import Registry, read_registry
@@ -22,9 +23,10 @@ from gitsync.workflow.rules.names import SUFFIX, collisions, is_workflow_name, n
 from gitsync.workflow.rules.rule import Fault
 from gitsync.workflow.rules.together import UNKNOWN, Circles, Links, call_faults, is_clean, links_of
 from gitsync.workflow.scan import Scan
+from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Document, Key
 
-_YAML: Final = (".yaml", ".yml")
+_CALL: Final = CALL.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,11 @@ class Project:
 
     def name_of(self, key: Key) -> str:
         """The name of a workflow's file in messages."""
-        return f"{self._prefix}{key}{SUFFIX}"
+        return f"{self.prefix}{key}{SUFFIX}"
 
     @cached_property
-    def _prefix(self) -> str:
+    def prefix(self) -> str:
+        """What stands before a workflow file's own name in messages."""
         folder = self.shown(self.folder)
         return "" if folder == "." else f"{folder}/"
 
@@ -147,8 +150,8 @@ class _Links(Mapping[Key, Links]):
         if key not in self._keys:
             raise KeyError(key)
         if key not in self.known:
-            found = inspect(self.project.read(key), file="", key=key, judge=None)
-            self.known[key] = links_of(found.document) if found.document else UNKNOWN
+            data = self.project.read(key)
+            self.known[key] = _links_of(inspect(data, file="", key=key, judge=None), data)
         return self.known[key]
 
     def __contains__(self, key: object) -> bool:
@@ -159,6 +162,14 @@ class _Links(Mapping[Key, Links]):
 
     def __len__(self) -> int:
         return len(self._keys)
+
+
+def _links_of(found: Inspected, data: bytes) -> Links:
+    if found.document is None:
+        return UNKNOWN
+    if found.normal is not None and _CALL not in data:  # in any other form it may be written with escapes
+        return Links(frozenset(entry["version"] for entry in found.order))
+    return links_of(found.document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +186,11 @@ def check_project(
     *,
     base: Base | None = None,
     gone: Collection[Key] = (),
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Checked:
     """Judge the files of these names, or all of them where `names` is ``None``.
 
-    gone: keys whose files are being deleted; every file that still calls one of them is judged for that.
+    on_progress: told how many of how many are done. gone: keys whose files are being deleted; every file that still calls one of them is judged for that.
     """
     chosen = sorted(project.names if names is None else names)
     problems = list(project.problems)
@@ -195,13 +207,15 @@ def check_project(
     for name, fault in collisions(project.names):
         if names is None or name in names:
             problems += _of_name(project, name, fault)
-    for key in keys:
-        problems += _check_file(project, key, links, base)
+    for found, known in map_chunks(lambda part: _check_part(project, part, base), keys):
+        problems += found
+        links.known |= known
+        on_progress(len(links.known), len(keys))
     problems += _check_calls(project, keys, links, only=None)
     if gone:
         callers = [key for key in sorted(links) if key not in set(keys) and _mentions(project, key, gone)]
         problems += _check_calls(project, callers, links, only=frozenset(gone))
-    files = [project.shown(project.folder / name) for name in chosen]
+    files = [project.prefix + name for name in chosen]
     return Checked(tuple(files), tuple(sorted(set(problems))))
 
 
@@ -211,20 +225,26 @@ def _stem(name: str) -> Key:
 
 def _of_name(project: Project, name: str, fault: Fault) -> Iterator[Problem]:
     """A fault of a file's name, which has no place in the file."""
-    file = project.shown(project.folder / name)
+    file = project.prefix + name
     for problem in project.judge.problems([fault], Scan(""), file=file, key=_stem(name)):
         yield replace(problem, line=0, column=0, path="")
 
 
-def _check_file(project: Project, key: Key, links: _Links, base: Base | None) -> tuple[Problem, ...]:
-    data, name = project.read(key), project.name_of(key)
-    found = inspect(data, file=name, key=key, judge=project.judge)
-    links.known[key] = links_of(found.document) if found.document else UNKNOWN
-    problems = found.problems
-    if base is not None and found.document is not None and key in base.documents:
-        faults = list(history_faults(base.documents[key], found.document, revision=base.revision))
-        problems += more_problems(found, faults, data, file=name, judge=project.judge)
-    return problems
+def _check_part(
+    project: Project, keys: Sequence[Key], base: Base | None
+) -> tuple[list[Problem], dict[Key, Links]]:
+    """The problems of some files, and what each offers and asks."""
+    problems: list[Problem] = []
+    links: dict[Key, Links] = {}
+    for key in keys:
+        data, name = project.read(key), project.name_of(key)
+        found = inspect(data, file=name, key=key, judge=project.judge)
+        links[key] = _links_of(found, data)
+        problems += found.problems
+        if base is not None and found.document is not None and key in base.documents:
+            faults = list(history_faults(base.documents[key], found.document, revision=base.revision))
+            problems += more_problems(found, faults, data, file=name, judge=project.judge)
+    return problems, links
 
 
 def _check_calls(
@@ -249,95 +269,6 @@ def _check_calls(
 def _mentions(project: Project, key: Key, gone: Collection[Key]) -> bool:
     data = project.read(key)
     return b"callWorkflow" in data and any(f'"key:{name}"'.encode() in data for name in gone)
-
-
-# ---------------------------------------------------------------- which files
-
-
-def find_projects(
-    files: Sequence[Path], *, where: Path, deleted: Sequence[Path] = (), is_strict: bool = True
-) -> list[tuple[Project, list[str] | None, list[Key]]]:
-    """The projects of `files`, each with the names to judge (``None``: all) and the keys that are deleted.
-
-    is_strict: raise GitsyncError for a file that no project knows; else it is passed over.
-    """
-    gone = frozenset(deleted)
-    projects: dict[Path, Project] = {}
-    chosen: dict[Path, list[str] | None] = {}
-    removed: dict[Path, list[Key]] = {}
-
-    def project_of(path: Path) -> Project | None:
-        config = find_config(_nearest_folder(path))
-        if config is None:
-            return None
-        return projects.setdefault(config, Project(config, where, gone))
-
-    for path in files:
-        project = project_of(path)
-        if project is None:
-            if is_strict:
-                raise no_configuration_for(project_name(path, where))
-            continue
-        names = chosen.setdefault(project.file, [])
-        if path.is_dir():
-            chosen[project.file] = _all_or(project, path, names)
-        elif project.owns(path):
-            _check_exists(path, where)
-            if names is not None and path.name not in names:
-                names.append(path.name)
-        elif is_strict and not _is_setting(project, path):
-            raise _stranger(project, path)
-    for path in deleted:
-        project = project_of(path)
-        if project is not None and project.config is not None and project.owns(path):
-            chosen.setdefault(project.file, [])
-            removed.setdefault(project.file, []).append(_stem(path.name))
-    return [(projects[file], names, removed.get(file, [])) for file, names in sorted(chosen.items())]
-
-
-def _all_or(project: Project, path: Path, names: list[str] | None) -> list[str] | None:
-    """All files of a project whose workflows lie in the folder `path`."""
-    return None if project.folder.is_relative_to(path) or path.is_relative_to(project.folder) else names
-
-
-def _is_setting(project: Project, path: Path) -> bool:
-    registry = project.config.registry if project.config else None
-    return path == project.file or (registry is not None and path == project.file.parent / registry)
-
-
-def _check_exists(path: Path, where: Path) -> None:
-    if not os.path.lexists(path):
-        raise GitsyncError(
-            f"there is no file {project_name(path, where)}", code="NO_SUCH_FILE", cure="check the path"
-        )
-
-
-def _stranger(project: Project, path: Path) -> GitsyncError:
-    _check_exists(path, project.where)
-    folder = project.shown(project.folder)
-    return GitsyncError(
-        f"{project.shown(path)} is no workflow of {project.shown(project.file)}: those are {folder}/*.json",
-        code="NO_SUCH_FILE",
-        cure=f"name files in {folder}, or none to take all",
-    )
-
-
-def no_configuration_for(name: str) -> ConfigError:
-    """The error of a file above which there is no ``gitsync.yaml``."""
-    return ConfigError(
-        f"no {FILE_NAME} in the folder of {name} or above it", code="NO_CONFIGURATION", cure="`gitsync init`"
-    )
-
-
-def project_name(path: Path, where: Path) -> str:
-    """The name of a file in messages."""
-    return os.path.relpath(path, where).replace(os.sep, "/")
-
-
-def _nearest_folder(path: Path) -> Path:
-    """The folder that a file is in, or the nearest above that still exists."""
-    folder = path if path.is_dir() else path.parent
-    return next((parent for parent in (folder, *folder.parents) if parent.is_dir()), folder)
 
 
 def _read(path: Path | str) -> bytes:

@@ -49,7 +49,7 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
     What a push would send stays the same. A file is written whole or not at all; one that is no workflow,
     or whose text could be read in two ways, is left alone, named, and makes the exit code 4.
     """
-    from gitsync.cli.checking import find_projects
+    from gitsync.cli.choosing import find_projects
 
     settings = settings_of(context)
     where = settings.where

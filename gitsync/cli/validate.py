@@ -77,7 +77,9 @@ def command(
 
 
 def _check(settings: Settings, files: tuple[str, ...], *, against: str | None, staged: bool) -> list[Checked]:
-    from gitsync.cli.checking import check_project, find_projects
+    from gitsync.cli.checking import check_project
+    from gitsync.cli.choosing import find_projects
+    from gitsync.cli.progress import counter
 
     where = settings.where
     deleted: list[Path] = []
@@ -91,7 +93,9 @@ def _check(settings: Settings, files: tuple[str, ...], *, against: str | None, s
         if not files and not staged:
             names = None  # noqa: PLW2901 (all of the project that the folder is in)
         base = _base(settings, project, against) if against else None
-        found.append(check_project(project, names, base=base, gone=gone))
+        with counter(settings, "reading the files") as told:
+            more = {} if told is None else {"on_progress": told}
+            found.append(check_project(project, names, base=base, gone=gone, **more))
         if not project.has_registry and not staged:
             settings.tell("note: no registry is configured, so actions and schemas are not checked")
     return found

@@ -232,7 +232,7 @@ def examine(data: bytes, *, key: Key, file: str, judge: Judge, oid: Digest) -> E
     found = inspect(data, file=file, key=key, judge=judge)
     if found.document is None:
         return Examined(oid, found.problems)
-    digest = found.digest or oid
-    if digest == oid and _CALL not in data:  # in any other form the name might be written with escapes
-        return Examined(digest, found.problems)
+    if found.normal is not None and _CALL not in data:  # in any other form it may be written with escapes
+        return Examined(oid, found.problems)
+    digest = oid if found.normal is not None else found.digest or oid
     return Examined(digest, found.problems, called_keys(found.document), raw_calls(found.document))

@@ -42,13 +42,20 @@ class Inspected:
     """What is in a file: its document in normal form, and its problems, sorted.
 
     document: ``None`` where the file holds no workflow; it may be one that has problems.
-    digest: of the normal form, ``None`` where there is none. order: its versions in the order of the text.
+    normal: the file itself, where it is canonical and in normal form. order: the versions as the text has them.
     """
 
     document: Document | None
-    digest: Digest | None
     problems: tuple[Problem, ...] = ()
     order: Sequence[Any] = ()
+    normal: bytes | None = None
+
+    @property
+    def digest(self) -> Digest | None:
+        """Of the normal form, ``None`` where there is none."""
+        if self.normal is not None:
+            return digest_of(self.normal)
+        return None if self.document is None else document_digest(self.document)
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -70,9 +77,10 @@ def read_with_digest(data: bytes, *, file: str, key: Key | None = None) -> tuple
     found = inspect(data, file=file, key=key, judge=None)
     if found.problems:
         raise invalid_input(found.problems)
+    digest = found.digest
     assert found.document is not None
-    assert found.digest is not None
-    return found.document, found.digest
+    assert digest is not None
+    return found.document, digest
 
 
 def inspect(data: bytes, *, file: str, key: Key | None, judge: Judge | None) -> Inspected:
@@ -82,16 +90,15 @@ def inspect(data: bytes, *, file: str, key: Key | None, judge: Judge | None) -> 
     if document is not None:
         faults = judge.faults(document) if judge else []
         problems = _place(faults, data, document["publishedVersions"], file=file, key=expected, judge=judge)
-        return Inspected(document, digest_of(data), problems, document["publishedVersions"])
+        return Inspected(document, problems, document["publishedVersions"], normal=data)
     try:
         value = parse_json(data, file=file)
     except InvalidInput as error:
-        return Inspected(None, None, tuple(replace(one, key=expected or "") for one in error.problems))
+        return Inspected(None, tuple(replace(one, key=expected or "") for one in error.problems))
     faults = list(header_faults(value))
     if faults or not isinstance(value, dict):
         document = normalise(value) if isinstance(value, dict) and _has_shape(value) else None
-        digest = None if document is None else document_digest(document)
-        return Inspected(document, digest, _place(faults, data, (), file=file, key=expected, judge=judge))
+        return Inspected(document, _place(faults, data, (), file=file, key=expected, judge=judge))
     return _inspect_messy(value, data, file=file, key=expected, judge=judge)
 
 
@@ -106,14 +113,13 @@ def _inspect_messy(
     has_shape = _has_shape(value)
     if has_shape and judge is not None:
         faults += _in_order(judge.faults(value), value["publishedVersions"], order)
-    digest = document_digest(value) if has_shape else None
     if has_shape and judge is not None and judge.reads_text and not _is_refused(faults):
         if value["dependencies"] != declared:
             faults.append(_stale(declared, value["dependencies"]))
         if fault := _layout(data, canonical_bytes(value | {"dependencies": declared})):
             faults.append(fault)
     problems = _place(faults, data, order, file=file, key=key, judge=judge)
-    return Inspected(value if has_shape else None, digest, problems, order)
+    return Inspected(value if has_shape else None, problems, order)
 
 
 def more_problems(

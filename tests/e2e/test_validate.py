@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from importlib.resources import files
 from pathlib import Path
@@ -468,3 +470,27 @@ def test_an_unknown_rule_is_told_the_nearest() -> None:
 
     assert ran.code == 1
     assert "did you mean secrets?" in ran.err
+
+
+def test_many_files_are_judged_like_few(folder: Folder) -> None:
+    for number in range(1_100):
+        folder.put(f"w{number:04}", STATE)
+    folder.put("w0500", STATE, STATE)
+    folder.put("w1050", call("key:w0001"), call("key:nobody"))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "gitsync", "validate", "-o", "json"],
+        cwd=folder.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["files"]) == (4, 1_100)
+    assert [(one["key"], one["rule"]) for one in found["problems"]] == [
+        ("w0500", "DUPLICATE_STEP_ID"),
+        ("w1050", "UNPUBLISHED_VERSION"),
+        ("w1050", "DUPLICATE_STEP_ID"),
+        ("w1050", "UNRESOLVED_REFERENCE"),
+    ]

@@ -62,7 +62,7 @@ def is_candidate(name: str | int | None, value: str) -> bool:
                 _telling[name] = is_telling
         if is_telling and value:
             return True
-    if len(value) < _SHORTEST:
+    if len(value) < _SHORTEST or _RUN.search(value) is None:
         return False
     return any(_is_odd(match.group()) for match in _RUN.finditer(value))
 

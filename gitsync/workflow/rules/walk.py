@@ -15,7 +15,7 @@ from gitsync.workflow.registry import Registry
 from gitsync.workflow.rules import secrets
 from gitsync.workflow.rules.inputs import check_inputs
 from gitsync.workflow.rules.paths import SCOPED, assigned_name, path_fault
-from gitsync.workflow.rules.reading import Reading, read_expression, roots_of
+from gitsync.workflow.rules.reading import Reading, is_harmless, read_expression, roots_of
 from gitsync.workflow.rules.rule import Spot
 from gitsync.workflow.types import Json
 
@@ -217,8 +217,22 @@ class Walk:
 
     def _values(self, mapping: Mapping[str, Any], names: frozenset[str]) -> None:
         """The values of an input mapping: expressions, secrets, and literals that may hold more of them."""
-        queue: list[tuple[Any, Any, Any]] = [(mapping, name, value) for name, value in mapping.items()]
-        for container, member, value in queue:  # grows while it is walked
+        is_wide = names is not _OF_TRIGGER
+        for name, value in mapping.items():
+            kind = type(value)
+            if kind is dict:
+                text = value.get("$expr")
+                if not (is_wide and type(text) is str and len(value) == 1 and is_harmless(text)):
+                    self._nested(mapping, name, value, names)
+            elif kind is str:
+                if secrets.is_candidate(name, value):
+                    self.spots += secrets.find(mapping, name, value)
+            elif kind is list:
+                self._nested(mapping, name, value, names)
+
+    def _nested(self, container: Any, member: Any, value: Any, names: frozenset[str]) -> None:
+        queue: list[tuple[Any, Any, Any]] = [(container, member, value)]
+        for container, member, value in queue:  # noqa: PLR1704 (grows while it is walked)
             kind = type(value)
             if kind is dict:
                 if "$expr" in value:
@@ -254,7 +268,7 @@ class Walk:
         if type(holder) is not dict:
             return
         text = holder.get("$expr")
-        if type(text) is not str:
+        if type(text) is not str or (len(holder) == 1 and names is not _OF_TRIGGER and is_harmless(text)):
             return
         if len(holder) > 1:
             extra = ", ".join(sorted(f'"{name}"' for name in holder if name != "$expr"))
@@ -262,9 +276,9 @@ class Walk:
         if not text.strip():
             self._note(holder, "$expr", "EMPTY_EXPRESSION", "the expression is empty: evaluating it fails")
             return
-        if secrets.is_candidate("$expr", text):
-            self.spots += secrets.find(holder, "$expr", text)
         reading = read_expression(text)
+        if reading is not None and reading.may_be_secret:
+            self.spots += secrets.find(holder, "$expr", text)
         if reading is not None and reading.fault is not None:
             rule, message, offset = reading.fault
             self._note(holder, "$expr", rule, message, offset=offset)

@@ -1,0 +1,99 @@
+"""Which files a command is to look at, and to which project each belongs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from gitsync.cli.checking import Project
+from gitsync.config import FILE_NAME, find_config
+from gitsync.errors import ConfigError, GitsyncError
+from gitsync.workflow.rules.names import SUFFIX
+from gitsync.workflow.types import Key
+
+
+def find_projects(
+    files: Sequence[Path], *, where: Path, deleted: Sequence[Path] = (), is_strict: bool = True
+) -> list[tuple[Project, list[str] | None, list[Key]]]:
+    """The projects of `files`, each with the names to judge (``None``: all) and the keys that are deleted.
+
+    is_strict: raise GitsyncError for a file that no project knows; else it is passed over.
+    """
+    gone = frozenset(deleted)
+    projects: dict[Path, Project] = {}
+    chosen: dict[Path, list[str] | None] = {}
+    removed: dict[Path, list[Key]] = {}
+
+    def project_of(path: Path) -> Project | None:
+        config = find_config(_nearest_folder(path))
+        if config is None:
+            return None
+        return projects.setdefault(config, Project(config, where, gone))
+
+    for path in files:
+        project = project_of(path)
+        if project is None:
+            if is_strict:
+                raise no_configuration_for(project_name(path, where))
+            continue
+        names = chosen.setdefault(project.file, [])
+        if path.is_dir():
+            chosen[project.file] = _all_or(project, path, names)
+        elif project.owns(path):
+            _check_exists(path, where)
+            if names is not None and path.name not in names:
+                names.append(path.name)
+        elif is_strict and not _is_setting(project, path):
+            raise _stranger(project, path)
+    for path in deleted:
+        project = project_of(path)
+        if project is not None and project.config is not None and project.owns(path):
+            chosen.setdefault(project.file, [])
+            removed.setdefault(project.file, []).append(Key(path.name.removesuffix(SUFFIX)))
+    return [(projects[file], names, removed.get(file, [])) for file, names in sorted(chosen.items())]
+
+
+def _all_or(project: Project, path: Path, names: list[str] | None) -> list[str] | None:
+    """All files of a project whose workflows lie in the folder `path`."""
+    return None if project.folder.is_relative_to(path) or path.is_relative_to(project.folder) else names
+
+
+def _is_setting(project: Project, path: Path) -> bool:
+    registry = project.config.registry if project.config else None
+    return path == project.file or (registry is not None and path == project.file.parent / registry)
+
+
+def _check_exists(path: Path, where: Path) -> None:
+    if not os.path.lexists(path):
+        raise GitsyncError(
+            f"there is no file {project_name(path, where)}", code="NO_SUCH_FILE", cure="check the path"
+        )
+
+
+def _stranger(project: Project, path: Path) -> GitsyncError:
+    _check_exists(path, project.where)
+    folder = project.shown(project.folder)
+    return GitsyncError(
+        f"{project.shown(path)} is no workflow of {project.shown(project.file)}: those are {folder}/*.json",
+        code="NO_SUCH_FILE",
+        cure=f"name files in {folder}, or none to take all",
+    )
+
+
+def no_configuration_for(name: str) -> ConfigError:
+    """The error of a file above which there is no ``gitsync.yaml``."""
+    return ConfigError(
+        f"no {FILE_NAME} in the folder of {name} or above it", code="NO_CONFIGURATION", cure="`gitsync init`"
+    )
+
+
+def project_name(path: Path, where: Path) -> str:
+    """The name of a file in messages."""
+    return os.path.relpath(path, where).replace(os.sep, "/")
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The folder that a file is in, or the nearest above that still exists."""
+    folder = path if path.is_dir() else path.parent
+    return next((parent for parent in (folder, *folder.parents) if parent.is_dir()), folder)
