@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from gitsync.errors import ConfigError, Problem
-from gitsync.sync.plan import Limits
+from gitsync.sync.limits import Limits
 from gitsync.workflow.registry import config_error, yaml_problem
 from gitsync.workflow.rules.rule import Settings, Severity
 

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from gitsync.cli.workers import map_chunks
 from gitsync.config import FILE_NAME, Config, parse_config
 from gitsync.errors import ConfigError, GitsyncError, Problem
 from gitsync.workflow.check import Inspected, inspect, more_problems
@@ -207,6 +206,8 @@ def check_project(
     for name, fault in collisions(project.names):
         if names is None or name in names:
             problems += _of_name(project, name, fault)
+    from gitsync.cli.workers import map_chunks
+
     for found, known in map_chunks(lambda part: _check_part(project, part, base), keys):
         problems += found
         links.known |= known

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -117,6 +116,8 @@ def _store(context: click.Context, parameter: click.Parameter, value: Any) -> No
                 f"this command has no form {settings.output!r}, only {forms}", context, parameter
             )
     if parameter.name == "verbose" and value:
+        import logging
+
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s: %(message)s")
         logging.getLogger("git").setLevel(logging.INFO)
 

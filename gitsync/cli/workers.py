@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
@@ -48,6 +47,8 @@ def _processors() -> int:
 
 
 def _begin() -> None:
+    import signal
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started us is interrupted, and ends us
 
 

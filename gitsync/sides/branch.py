@@ -16,9 +16,10 @@ from gitsync.git import ZERO, TreeEntry
 from gitsync.git.branches import Branches
 from gitsync.sides.history import PULL_TRAILER, seal_of
 from gitsync.sides.past import Past
-from gitsync.sides.repository import SUFFIX, CommitSide
+from gitsync.sides.repository import CommitSide
 from gitsync.sync.pull import Need
 from gitsync.workflow.canonical import canonical_bytes, digest_of
+from gitsync.workflow.rules.names import SUFFIX
 from gitsync.workflow.types import Digest, Document, Key
 
 _FILE: Final = "100644"

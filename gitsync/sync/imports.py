@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gitsync.errors import Conflict, InvalidInput
 from gitsync.sync.around import Protection
-from gitsync.sync.plan import Limits, Plan, check_limits
+from gitsync.sync.limits import Limits
+from gitsync.sync.plan import Plan, check_limits
 from gitsync.sync.protection import check_obstacles, find_obstacles, find_rewritten
 from gitsync.sync.reconcile import LedgerSide
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, MarkKind

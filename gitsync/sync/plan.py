@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from gitsync.errors import Conflict, Refused
 from gitsync.sync.base import NO_BASE, Base, State
+from gitsync.sync.limits import Limits
 from gitsync.sync.side import Action, Change
 from gitsync.workflow.types import Digest, Key
 
@@ -172,19 +173,6 @@ def make_plan(
         existing=existing,
         counts=counts,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of the target one plan may overwrite or delete.
-
-    overwrite, delete: shares of what exists, 0 to 1. max_…: an exact number from the command line instead.
-    """
-
-    overwrite: float = 0.3
-    delete: float = 0.3
-    max_overwrites: int | None = None
-    max_deletes: int | None = None
 
 
 SMALLEST_LIMITED = 10

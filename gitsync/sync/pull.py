@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from gitsync.errors import Conflict, GitsyncError, Refused
 from gitsync.sync.base import NO_BASE, State
+from gitsync.sync.limits import Limits
 from gitsync.sync.plan import (
     Entry,
-    Limits,
     Plan,
     Verdict,
     check_limits,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, Problem, Refused
 from gitsync.sync.around import Call, Protection
 from gitsync.sync.base import State
+from gitsync.sync.limits import Limits
 from gitsync.sync.marks import in_step_marks, record_quietly
 from gitsync.sync.plan import (
-    Limits,
     Plan,
     Policy,
     check_conflicts,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gitsync.errors import InvalidInput, PlanStale
-from gitsync.sync.plan import Limits, Plan, Policy
+from gitsync.sync.limits import Limits
+from gitsync.sync.plan import Plan, Policy
 from gitsync.sync.push import PushOptions
 from gitsync.sync.reconcile import Comparison
 from gitsync.sync.side import Action, Change

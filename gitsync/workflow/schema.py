@@ -6,15 +6,12 @@ what the two see differently, and the one format they use, ``date-time``, is dec
 
 from __future__ import annotations
 
-import ast
-import calendar
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pkgutil import get_data
 from typing import Any, Final
 
 from gitsync.workflow.types import Json
@@ -55,8 +52,8 @@ class SchemaFault:
 
 def load_schema(name: str) -> dict[str, Any]:
     """The schema `name`, such as ``workflow`` or ``bundle.v1``."""
-    text = files("gitsync.schemas").joinpath(f"{name}.schema.json").read_bytes()
-    schema: dict[str, Any] = json.loads(text)
+    text = get_data("gitsync.schemas", f"{name}.schema.json")  # importlib.resources takes longer to import
+    schema: dict[str, Any] = json.loads(text or b"")
     return schema
 
 
@@ -98,6 +95,8 @@ def is_date_time(text: object) -> bool:
 
 
 def _days(year: int, month: int) -> int:
+    import calendar
+
     if month == 2:
         return 29 if calendar.isleap(year) else 28
     return 30 if month in (4, 6, 9, 11) else 31
@@ -114,6 +113,9 @@ def _judge(name: str) -> Callable[[Any], bool]:
 
 
 def _faults(error: Any) -> Iterator[SchemaFault]:
+    import ast
+    import difflib
+
     path = tuple(error.absolute_path)
     keyword = str(error.validator)
     schema_path = "#" + "".join(f"/{step}" for step in error.absolute_schema_path)

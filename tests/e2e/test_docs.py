@@ -194,13 +194,15 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_configuration_and_the_registry_that_the_docs_show_are_valid() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    first, second = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    first, second, rules = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
 
     config = parse_config(first.encode(), file="gitsync.yaml")
-    registry = read_registry(second.encode(), file="registry.yaml")
+    registry = read_registry(second.encode(), file="registry.yaml", check_schemas=True)
+    settings = parse_config(f"version: 1\n{rules}".encode(), file="gitsync.yaml").rules
 
     assert set(config.environments) == {"dev", "prod"}
     assert ("email.send", 1) in registry.actions
+    assert set(settings.rules) == {"SECRETS", "UNKNOWN_NAME"}
 
 
 @pytest.mark.parametrize("shell, sign", [("bash", "complete "), ("zsh", "#compdef"), ("fish", "complete ")])

@@ -6,7 +6,7 @@ import pytest
 
 from gitsync.config import Config, parse_config
 from gitsync.errors import ConfigError
-from gitsync.sync.plan import Limits
+from gitsync.sync.limits import Limits
 
 WHOLE = b"""\
 version: 1

@@ -6,9 +6,9 @@ import pytest
 
 from gitsync.errors import Conflict, Refused
 from gitsync.sync.base import NO_BASE, Base, State, name_state
+from gitsync.sync.limits import Limits
 from gitsync.sync.plan import (
     Entry,
-    Limits,
     Plan,
     Policy,
     Verdict,

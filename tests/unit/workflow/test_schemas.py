@@ -22,9 +22,24 @@ NAMES = sorted(
 
 def test_every_format_has_a_schema() -> None:
     assert NAMES == [
-        "adopt", "apply", "bundle.v1", "db", "definition", "diff", "doctor", "error", "import", "plan", "pull", "push",
-        "saved-plan", "status", "workflow",
-    ]  # fmt: skip
+        "adopt",
+        "apply",
+        "bundle.v1",
+        "db",
+        "definition",
+        "diff",
+        "doctor",
+        "error",
+        "fmt",
+        "import",
+        "plan",
+        "pull",
+        "push",
+        "saved-plan",
+        "status",
+        "validate",
+        "workflow",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
