@@ -47,6 +47,7 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
     Without a policy every key that exists already is a conflict, and nothing is written.
     """
     from gitsync.cli.files import read_input
+    from gitsync.cli.outcome import tell_warnings
     from gitsync.cli.workspace import connect, read_settings
     from gitsync.sync.imports import ImportPolicy, apply_import, plan_import
     from gitsync.sync.side import Action
@@ -78,7 +79,10 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
             in_place=place,
             discard_runs=values["discard_runs"],
         )
-        planned = plan_import(documents, database, registry=registry, file=file, policy=policy)
+        planned = plan_import(
+            documents, database, registry=registry, file=file, policy=policy, settings=config.rules
+        )
+        tell_warnings(settings, planned.warnings)
         for warning in warnings:
             settings.tell(f"warning: {warning}")
         overwrites = sum(change.action is Action.UPDATE for change in planned.changes)

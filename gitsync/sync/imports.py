@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gitsync.errors import Conflict, InvalidInput
+from gitsync.errors import Conflict, InvalidInput, Problem
 from gitsync.sync.around import Protection
 from gitsync.sync.limits import Limits
 from gitsync.sync.plan import Plan, check_limits
@@ -17,6 +17,8 @@ from gitsync.workflow.check import check_dependencies
 from gitsync.workflow.document import iter_definitions
 from gitsync.workflow.references import to_references
 from gitsync.workflow.registry import Registry
+from gitsync.workflow.rules.judge import Judge, forgive
+from gitsync.workflow.rules.rule import Settings, Severity
 from gitsync.workflow.types import Digest, Document, Key
 
 
@@ -28,6 +30,7 @@ class PlannedImport:
     documents: dict[Key, Document]
     number: int
     protection: Protection
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,12 @@ def plan_import(
     registry: Registry | None,
     file: str,
     policy: ImportPolicy,
+    settings: Settings = Settings(),
 ) -> PlannedImport:
-    """What the import would do; raises InvalidInput (MISSING_DEPENDENCIES), then Conflict or Refused."""
+    """What the import would do; raises InvalidInput (MISSING_DEPENDENCIES, or what a rule finds), Conflict or Refused.
+
+    settings: the severities of the rules. What the database holds already is no error, whatever they say.
+    """
     held = dict(documents)
     if registry is not None and (problems := check_dependencies(held, registry)):
         count = len(problems)
@@ -65,6 +72,7 @@ def plan_import(
     _link(held, database.ids)
     wanted = {key: document_digest(document) for key, document in held.items()}
     differing = [key for key in sorted(wanted) if there.get(key) != wanted[key]]
+    warnings = _check_rules(held, differing, there, database, judge=Judge(registry, settings), file=file)
     if not policy.force:
         existing = [key for key in (differing if policy.update else sorted(wanted)) if key in there]
         if policy.update:
@@ -78,7 +86,7 @@ def plan_import(
     )
     plan = Plan(changes, (), (), (), len(there), {})
     check_limits(plan, policy.limits)
-    return PlannedImport(changes, held, number, _protect(changes, held, database, policy))
+    return PlannedImport(changes, held, number, _protect(changes, held, database, policy), tuple(warnings))
 
 
 def _protect(
@@ -92,6 +100,37 @@ def _protect(
     around = database.look_around(changes)
     check_obstacles(find_obstacles(changes, around, protection, in_place=policy.in_place))
     return protection
+
+
+def _check_rules(
+    held: Mapping[Key, Document],
+    differing: Sequence[Key],
+    there: Mapping[Key, Digest],
+    database: LedgerSide,
+    *,
+    judge: Judge,
+    file: str,
+) -> list[Problem]:
+    """What the rules warn of in the documents that differ; raises InvalidInput for their errors."""
+    found = {key: judge.problems_without_text(held[key], file=file) for key in differing}
+    faulty = [key for key, problems in found.items() if key in there and _errors(problems)]
+    for key, document in database.load(faulty) if faulty else ():
+        found[key] = forgive(found[key], judge.held_faults(document))
+    problems = [problem for key in differing for problem in found[key]]
+    if errors := _errors(problems):
+        rules = {problem.rule for problem in errors}
+        raise InvalidInput(
+            f"{file}: {len(errors)} problem{'' if len(errors) == 1 else 's'} in what would be written; "
+            "nothing was written",
+            code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
+            problems=errors,
+            cure="mend the bundle, or set the severity of the rule in gitsync.yaml",
+        )
+    return problems
+
+
+def _errors(problems: Sequence[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.severity == Severity.ERROR]
 
 
 def _link(documents: Mapping[Key, Document], ids: Mapping[Key, str]) -> None:

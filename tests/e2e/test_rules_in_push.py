@@ -107,3 +107,43 @@ def test_what_is_in_step_is_not_judged_at_all(loop: Loop) -> None:
 
     assert (ran.code, "UNKNOWN_NAME" in ran.err) == (0, False)
     assert loop.states() == {"a": "in-sync", "b": "in-sync"}
+
+
+def bundle(loop: Loop, *steps: dict[str, Any]) -> str:
+    """The path of a bundle with the workflow `a`, whose draft has these steps."""
+    value = json.loads(make_file("a", "A1"))
+    value["draft"]["definition"]["steps"] += steps
+    entry = {name: part for name, part in value.items() if name not in ("format", "formatVersion")}
+    path = loop.folder / "bundle.json"
+    path.write_bytes(
+        canonical_bytes(
+            {
+                "format": "alga-psa.workflow-bundle",
+                "formatVersion": 1,
+                "exportedAt": "2026-01-01T00:00:00Z",
+                "workflows": [entry],
+            }
+        )
+    )
+    return str(path)
+
+
+def test_an_import_is_judged_by_the_same_rules(loop: Loop) -> None:
+    stopped = loop.gitsync("import", bundle(loop, BAD))
+    warned = loop.gitsync("import", bundle(loop, UNSURE))
+
+    assert stopped.code == 4
+    assert "[UNKNOWN_NAME]" in stopped.err
+    assert warned.code == 0
+    assert "[VARIABLE_NOT_SET]" in warned.err
+    assert loop.editor.texts() == {"a": "A1"}
+
+
+def test_an_import_over_what_holds_the_same_fault_goes_on(loop: Loop) -> None:
+    put_into_database(loop, "a", "A0", BAD)
+
+    ran = loop.gitsync("import", "--force", "--in-place", bundle(loop, BAD))
+
+    assert ran.code == 0
+    assert "warning:" in ran.err
+    assert loop.editor.texts() == {"a": "A1"}

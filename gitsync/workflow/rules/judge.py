@@ -59,6 +59,14 @@ class Judge:
             problems.append(replace(problem, severity=str(severity), part=_part(fault.path, numbers)))
         return sorted(set(problems))
 
+    def problems_without_text(self, document: Document, *, file: str) -> list[Problem]:
+        """All that is wrong with `document`, which is in normal form and of which there is no text to point at."""
+        numbers = [version["version"] for version in document["publishedVersions"]]
+        found = self.problems(
+            self.faults(document), Scan(""), file=file, key=document["key"], numbers=numbers
+        )
+        return [replace(problem, line=0, column=0) for problem in found]
+
     def held_faults(self, document: Document) -> Counter[tuple[str, str, str]]:
         """How often each (rule, part, message) is found in what a database holds, in normal form."""
         numbers = [version["version"] for version in document["publishedVersions"]]
