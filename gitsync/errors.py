@@ -9,6 +9,7 @@ GitsyncError                    ERROR                       1
 ├── LockNotAcquired             SYNC_IN_PROGRESS            7
 ├── AccessDenied                ACCESS_DENIED               9
 ├── GitError                    GIT_ERROR, …                1
+├── ServerError                 SERVER_ERROR, …             1   a server over HTTP
 └── DatabaseError               DATABASE_ERROR, …           1
     ├── DuplicateKey            DUPLICATE_KEY               1
     └── NotConverged            NOT_CONVERGED               1
@@ -176,6 +177,12 @@ class GitError(GitsyncError):
     """Git said no, or there is no usable repository."""
 
     code = "GIT_ERROR"
+
+
+class ServerError(GitsyncError):
+    """A server cannot be reached, or answers what it should not."""
+
+    code = "SERVER_ERROR"
 
 
 class DatabaseError(GitsyncError):

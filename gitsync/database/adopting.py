@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from gitsync.database.rows import why_unkeyed
 from gitsync.database.tables import Tables
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, NotConverged, PlanStale
+from gitsync.sync.index import why_unkeyed
 from gitsync.workflow.document import is_key
 from gitsync.workflow.naming import suggest_key
 from gitsync.workflow.types import Key

@@ -13,11 +13,12 @@ from sqlalchemy import Connection, select
 from gitsync.database import ledger
 from gitsync.database.batches import DOCUMENTS, in_batches, read_ahead
 from gitsync.database.relink import relink_callers
-from gitsync.database.rows import Held, Index, iter_held, read_index
+from gitsync.database.rows import Held, iter_held, read_index
 from gitsync.database.tables import Tables
 from gitsync.database.usage import read_surroundings
 from gitsync.database.writing import Rows, Writer
 from gitsync.errors import NotConverged, PlanStale
+from gitsync.sync.index import Index
 from gitsync.sync.protection import check_obstacles, find_obstacles
 from gitsync.sync.side import Action, Applied, Change, Deployment
 from gitsync.workflow.canonical import canonical_bytes, digest_of

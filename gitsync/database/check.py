@@ -20,7 +20,7 @@ from gitsync.database.faults import explain, translated
 from gitsync.database.ledger import check_ledger
 from gitsync.database.lock import find_holder
 from gitsync.database.rights import READING, WRITING, Rights, read_rights
-from gitsync.database.rows import read_index, why_unkeyed
+from gitsync.database.rows import read_index
 from gitsync.database.schema import (
     DEFINITIONS,
     DEPLOYMENTS,
@@ -34,6 +34,7 @@ from gitsync.database.schema import (
 from gitsync.database.tables import Tables, make_tables
 from gitsync.errors import GitsyncError
 from gitsync.finding import Finding, Level, as_fault, counted, fault, fine, listed, warning
+from gitsync.sync.index import why_unkeyed
 
 OLDEST_SERVER: Final = 13
 _LONG: Final = 600.0

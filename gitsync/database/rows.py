@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Select, func, select
 from gitsync.database.batches import BATCH, DOCUMENTS, iter_rows, read_ahead
 from gitsync.database.schema import unknown_tenant
 from gitsync.database.tables import METADATA_COLUMNS, Tables
-from gitsync.errors import DatabaseError, DuplicateKey, GitsyncError
-from gitsync.sync.side import Unkeyed
+from gitsync.errors import DatabaseError, GitsyncError
+from gitsync.sync.index import Index, make_index
 from gitsync.workflow.canonical import document_digest, is_plain
-from gitsync.workflow.document import is_key, make_document
+from gitsync.workflow.document import NULL_READS_AS, make_document
 from gitsync.workflow.parse import parse_stored, parse_stored_judged
 from gitsync.workflow.references import link_calls
 from gitsync.workflow.steps import CALL
@@ -25,16 +25,6 @@ Rows: TypeAlias = Generator[tuple[Sequence[Any], Sequence[Sequence[Any]]]]
 """Definition rows, each with its version rows."""
 
 _PARSED: Final = {"trigger", "retentionPolicyOverride"}
-_FALSE_IF_NULL: Final = {"isSystem", "isPaused", "autoPauseOnFailure"}
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """Which workflow has which id, and which cannot be named."""
-
-    ids: Mapping[Key, str]
-    keys_by_id: Mapping[str, Key]
-    unkeyed: Sequence[Unkeyed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +55,10 @@ def read_index(connection: Connection, tables: Tables, *, new_tenant: bool = Tru
     """
     columns = tables.definitions.c
     query = select(tables.as_text(columns.workflow_id), columns.key, columns.name).where(tables.owned())
-    ids: dict[Key, str] = {}
-    twins: dict[Key, list[str]] = {}
-    unkeyed: list[Unkeyed] = []
-    for workflow_id, key, name in iter_rows(connection.execute(query)):
-        reason = why_unkeyed(key)
-        if reason is not None:
-            unkeyed.append(Unkeyed(workflow_id, name, reason))
-        elif key in ids:
-            twins.setdefault(key, [ids[key]]).append(workflow_id)
-        else:
-            ids[key] = workflow_id
-    if twins:
-        raise _duplicates(twins)
-    if not ids and not unkeyed and not new_tenant and tables.tenant is not None:
+    index = make_index(iter_rows(connection.execute(query)))
+    if not index.ids and not index.unkeyed and not new_tenant and tables.tenant is not None:
         _check_tenant_known(connection, tables, tables.tenant)
-    unkeyed.sort(key=lambda row: (row.name, row.workflow_id))
-    return Index(ids, {workflow_id: key for key, workflow_id in ids.items()}, tuple(unkeyed))
+    return index
 
 
 def iter_held(
@@ -253,28 +230,10 @@ class _Lookahead:
 def _field(name: str, value: Any) -> Json:
     """The value of one metadata field: columns that may be NULL read as the product's exporter reads them."""
     if value is None:
-        return True if name == "isVisible" else (False if name in _FALSE_IF_NULL else None)
+        return NULL_READS_AS.get(name)
     if name in _PARSED:
         return parse_stored(value)
     return value  # type: ignore[no-any-return]
-
-
-def why_unkeyed(key: str | None) -> str | None:
-    """Why a workflow with this key cannot be in git; ``None`` where it can."""
-    if key is None:
-        return "it has no key"
-    if not is_key(key):
-        return f"its key {key!r} is not lower-case letters, digits, `.`, `_` and `-`, at most 200 characters"
-    return None
-
-
-def _duplicates(twins: Mapping[Key, Sequence[str]]) -> DuplicateKey:
-    listed = [f"{key} ({' and '.join(sorted(twins[key]))})" for key in sorted(twins)]
-    return DuplicateKey(
-        f"two workflows share one key: {', '.join(listed)}; nothing was written",
-        details={"duplicates": {key: sorted(ids) for key, ids in sorted(twins.items())}},
-        cure="delete one of each pair in the product, or give it another key: `gitsync adopt WORKFLOW_ID KEY`",
-    )
 
 
 def _check_tenant_known(connection: Connection, tables: Tables, tenant: str) -> None:

@@ -32,6 +32,9 @@ METADATA_FIELDS: Final = (
     "trigger",
 )
 
+NULL_READS_AS: Final = {"isVisible": True, "isSystem": False, "isPaused": False, "autoPauseOnFailure": False}
+"""What the product's exporter makes of a metadata column that is NULL; of the others, null."""
+
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,100}(?:\.[0-9]{1,100})?")
 
