@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gitsync.errors import DuplicateKey
 from gitsync.sync.side import Unkeyed
@@ -20,7 +21,7 @@ class Index:
     unkeyed: Sequence[Unkeyed]
 
 
-def make_index(rows: Iterable[Sequence[str]]) -> Index:
+def make_index(rows: Iterable[Sequence[Any]]) -> Index:
     """The index of `rows`, each with a workflow's id, its key (or ``None``) and its name.
 
     Raises DuplicateKey, listing every key with two rows and their ids.

@@ -1,0 +1,411 @@
+"""A server as a side: the product's own HTTP API, or `gitsync serve`.
+
+It reads with what the credentials allow, and writes by one import request, which the server makes a
+transaction. Nothing that a server cannot do is tried: `Api.obstacles` says it before anything is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from gitsync.errors import (
+    AccessDenied,
+    ConfigError,
+    InvalidInput,
+    NotConverged,
+    PlanStale,
+    Problem,
+    ServerError,
+)
+from gitsync.sides.access import Credentials
+from gitsync.sides.client import PATIENCE, Answer, Client, Interrupted, Patience
+from gitsync.sides.reading import LIST, Reader, Row
+from gitsync.sync.index import Index, make_index
+from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed
+from gitsync.workflow.bundle import make_bundle, offline_id
+from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
+from gitsync.workflow.document import iter_definitions
+from gitsync.workflow.parse import parse_stored
+from gitsync.workflow.references import called_keys, to_references
+from gitsync.workflow.types import Digest, Document, Key
+
+_log = logging.getLogger(__name__)
+_PROGRESS_STEP: Final = 20
+_EXPORTED_AT: Final = "1970-01-01T00:00:00.000Z"
+"""What the bundle of an import says: nobody keeps it, and equal pushes are equal bytes."""
+
+_NOTES_ON_OVERWRITING: Final = (
+    (
+        "the server overwrites in its own way: the product keeps a workflow's id and runs "
+        "(its first release deletes both)"
+    ),
+    (
+        "the product cannot compare before it writes: what is edited there within the moment between "
+        "gitsync's last look and the import is overwritten"
+    ),
+    (
+        "a server tells no deployments, so history alone says which side moved: a revert made in the "
+        "editor looks like an older deployment"
+    ),
+)
+
+
+class Api:
+    """The workflows of one server; open it in a ``with``.
+
+    url: of the server. tenant: whose workflows, where the server is asked with an API key; what a session
+    belongs to is the server's to say, and is compared with it.
+    system_keys: keys whose file says ``isSystem``; set before `snapshot`, which then takes it as said, since
+    the product keeps no such thing over HTTP.
+    After `snapshot`, ``ids`` has each key's id, ``unkeyed`` what has none, and ``raw_calls`` the ids that a
+    key calls and that belong to no key.
+    Raises ConfigError, ServerError or AccessDenied on entering.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        tenant: str | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        headers = {"x-tenant-id": tenant} if tenant else {}
+        self._client = Client(url, credentials, headers=headers, patience=patience)
+        self._reader = Reader(self._client, may_export=_may_export(credentials))
+        self._tenant = tenant
+        self._listed: list[Row] | None = None
+        self._texts: dict[Key, bytes] = {}
+        self._found_tenant = tenant or ""
+        self.address: Final = self._client.address
+        self.ids: Mapping[Key, str] = {}
+        self.unkeyed: Sequence[Unkeyed] = ()
+        self.raw_calls: Mapping[Key, frozenset[str]] = {}
+        self.system_keys: frozenset[Key] = frozenset()
+        self.on_progress: Callable[[int, int], None] | None = None
+
+    def __enter__(self) -> Self:
+        self._client.__enter__()
+        try:
+            self._listed = self._list()
+        except BaseException:
+            self._client.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.__exit__(kind, error, trace)
+
+    # ---------------------------------------------------------------- what a database has and a server has not
+
+    @property
+    def has_ledger(self) -> bool:
+        """A server tells nobody what it remembers of deployments: history alone has to say which side moved."""
+        return False
+
+    def require_ledger(self) -> None:
+        """A server needs none to be written to."""
+
+    def marks(self, keys: Collection[Key]) -> Mapping[Key, Sequence[Mark]]:
+        return {}
+
+    def recent_marks(self) -> Mapping[Key, Sequence[Mark]]:
+        return {}
+
+    def newest_number(self) -> int:
+        return 0
+
+    def record(self, deployment: Deployment) -> int | None:
+        return None
+
+    def identity(self) -> str:
+        """What tells this server and tenant from every other: its address, and the tenant that its rows name."""
+        return hashlib.sha256(f"{self.address}/{self._found_tenant}".encode()).hexdigest()[:16]
+
+    # ---------------------------------------------------------------- reading
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether no workflow can be hidden from these credentials; known after `snapshot`."""
+        return self._reader.sees_all
+
+    def snapshot(self) -> Snapshot:
+        """Key → digest of everything that the server shows; raises DuplicateKey, ServerError, AccessDenied.
+
+        Each workflow is read whole at one moment, all of them within a short time, not at one.
+        """
+        rows = self._take_rows()
+        index = self._index(rows)
+        digests: dict[Key, Digest] = {}
+        raw_calls: dict[Key, frozenset[str]] = {}
+        warnings: list[str] = []
+        self._texts = {}
+        for key, document, left in self._documents(rows, index):
+            data = self._as_held(document, key in self.system_keys)
+            digests[key], self._texts[key] = digest_of(data), zlib.compress(data, 1)
+            if left:
+                raw_calls[key] = left
+                ids = ", ".join(sorted(left))
+                warnings.append(f"{key} calls {ids}, which no workflow with a key has as its id")
+            self._report(len(digests), len(index.ids))
+        self.raw_calls = raw_calls
+        revision = hashlib.sha256("".join(f"{key} {digests[key]}\n" for key in sorted(digests)).encode())
+        return Snapshot(
+            revision.hexdigest(), digests, index.unkeyed, (*sorted(warnings), *self._standing_warnings())
+        )
+
+    def list_ids(self) -> Mapping[Key, str]:
+        """Key → id of everything that has a key, no document read; ``unkeyed`` has the rest afterwards."""
+        return self._index(self._take_rows()).ids
+
+    def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
+        """The documents of `keys` that are there, ordered by key: as `snapshot` saw them, else as they are now."""
+        if not self._texts:
+            yield from sorted(self._read(keys).items())
+            return
+        for key in sorted(self._texts.keys() & set(keys)):
+            document: Any = parse_stored(zlib.decompress(self._texts[key]))
+            yield key, document
+
+    def _read(self, keys: Collection[Key]) -> dict[Key, Document]:
+        """The documents of `keys` as they are now."""
+        rows = self._take_rows()
+        index, wanted = self._index(rows), set(keys)
+        found = {}
+        for key, document, _ in self._documents([row for row in rows if row.get("key") in wanted], index):
+            document["metadata"]["isSystem"] = key in self.system_keys
+            found[key] = document
+        return found
+
+    def _documents(self, rows: Sequence[Row], index: Index) -> Iterator[tuple[Key, Document, frozenset[str]]]:
+        """Key, document and the called ids that belong to no key, of each row that has a usable key."""
+        named = [row for row in rows if index.ids.get(row["key"]) == row["workflow_id"]]
+        for key, document in self._reader.documents(named):
+            left: set[str] = set()
+            for definition in iter_definitions(document):
+                left.update(to_references(definition, key=key, keys_by_id=index.keys_by_id))
+            yield key, document, frozenset(left)
+
+    @staticmethod
+    def _as_held(document: Document, is_system: bool) -> bytes:  # noqa: FBT001
+        document["metadata"]["isSystem"] = is_system
+        return canonical_bytes(document)
+
+    def _take_rows(self) -> list[Row]:
+        """The rows that entering has listed, once; afterwards new ones."""
+        rows, self._listed = self._listed, None
+        return self._list() if rows is None else rows
+
+    def _list(self) -> list[Row]:
+        rows = self._reader.rows()
+        tenants = {str(row["tenant"]) for row in rows if row.get("tenant")}
+        if self._tenant and tenants and tenants != {self._tenant.lower()} and tenants != {self._tenant}:
+            raise ConfigError(
+                f"{self.address} shows workflows of the tenant {', '.join(sorted(tenants))}, "
+                f"not of {self._tenant}; nothing was read or written",
+                code="WRONG_TENANT",
+                cure="a session shows its own user's tenant: sign in as a user of the right one, or correct `tenant`",
+            )
+        self._found_tenant = min(tenants, default=self._tenant or "")
+        return rows
+
+    def _index(self, rows: Sequence[Row]) -> Index:
+        index = make_index((row["workflow_id"], row.get("key"), str(row.get("name"))) for row in rows)
+        self.ids, self.unkeyed = index.ids, index.unkeyed
+        return index
+
+    def _standing_warnings(self) -> list[str]:
+        warnings = ["isSystem is not compared: over its API the product always says false"]
+        if not self.sees_all:
+            warnings.append(
+                "these credentials may not be an administrator's, from whom alone nothing is hidden: "
+                "what is not shown is never taken for deleted"
+            )
+        return warnings
+
+    def _report(self, done: int, total: int) -> None:
+        if self.on_progress is not None and (done % _PROGRESS_STEP == 0 or done == total):
+            self.on_progress(done, total)
+
+    # ---------------------------------------------------------------- what cannot be done
+
+    def obstacles(
+        self, changes: Sequence[Change], calls: Mapping[Key, Collection[Key]], path: Callable[[Key], str]
+    ) -> list[Problem]:
+        """What of `changes` this server cannot do, one problem each; known before anything is sent.
+
+        calls: key → the keys that it calls. path: of a key's file.
+        """
+        created = {change.key for change in changes if change.action is Action.CREATE}
+        found = []
+        for change in changes:
+            if change.action is Action.DELETE:
+                message, cure = (
+                    f"{change.key} cannot be deleted over the API",
+                    "delete it in the product's editor",
+                )
+                found.append((change.key, message, f"{cure}, or leave out --prune"))
+            elif unlinked := sorted(created & set(calls.get(change.key, ()))):
+                message = f"{change.key} calls {', '.join(unlinked)}, which the same request would create"
+                cure = _linking_cure(change.key, unlinked)
+                found.append(
+                    (change.key, f"{message}: the product links no calls between new workflows", cure)
+                )
+        return [
+            Problem(path(key), rule="UNSUPPORTED_BY_SERVER", message=message, cure=cure, key=key)
+            for key, message, cure in found
+        ]
+
+    def check_may_write(self) -> None:
+        """Raise AccessDenied where it is known that the server would refuse an import."""
+        if self._reader.may_export is False:
+            raise AccessDenied(
+                f"{self.address} imports for an administrator's session only, and these credentials are none; "
+                "nothing was sent",
+                code="NOT_AN_ADMINISTRATOR",
+                cure="give the cookie of an administrator's session (`--cookie`, or `cookie:` of the environment); "
+                "an API key is enough to read",
+            )
+
+    def notes(self, changes: Sequence[Change]) -> list[str]:
+        """What a person should know before these changes are sent."""
+        if not any(change.action is Action.UPDATE for change in changes):
+            return []
+        return list(_NOTES_ON_OVERWRITING)
+
+    # ---------------------------------------------------------------- writing
+
+    def apply(
+        self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
+    ) -> Applied:
+        """Make all changes by one import, which the server takes whole or not at all.
+
+        Raises InvalidInput (UNSUPPORTED_BY_SERVER) and AccessDenied before anything is sent, PlanStale, what the
+        server answers, and NotConverged where it then holds something else: that has been written.
+        """
+        if not changes:
+            return Applied()
+        self.check_may_write()
+        sent = dict(documents)
+        calls = {key: called_keys(document) for key, document in sent.items()}
+        if problems := self.obstacles(changes, calls, lambda key: f"{key}.json"):
+            raise InvalidInput(
+                f"{self.address} cannot do this; nothing was sent",
+                code="UNSUPPORTED_BY_SERVER",
+                problems=problems,
+            )
+        self._check_fresh(changes)
+        bundle = make_bundle(
+            sent.values(), exported_at=_EXPORTED_AT, id_of=lambda key: self.ids.get(key) or offline_id(key)
+        )
+        force = any(change.action is Action.UPDATE for change in changes)
+        try:
+            answer = self._client.post(f"{LIST}/import", canonical_bytes(bundle), force=str(force).lower())
+        except Interrupted as error:
+            return self._settle(changes, sent, error)
+        if answer.status in (500, 502, 503, 504) and _has_no_code(answer):
+            return self._settle(changes, sent, self._client.refusal(answer, "the import"))
+        if answer.status not in (200, 201):
+            raise self._client.refusal(answer, "the import")
+        if isinstance(answer.body, dict) and answer.body.get("ok") is False:
+            raise ServerError(
+                f"{self.address} did not import: {self._client.mask(str(answer.body.get('errors')))}",
+                code="IMPORT_REFUSED",
+            )
+        return self._read_back(changes, sent, answer)
+
+    def _check_fresh(self, changes: Sequence[Change]) -> None:
+        """Read again what is about to be overwritten; raise PlanStale where it is not what the plan has seen."""
+        now = {
+            key: document_digest(document) for key, document in self._read([c.key for c in changes]).items()
+        }
+        stale = sorted(change.key for change in changes if now.get(change.key) != change.before)
+        if stale:
+            raise PlanStale(
+                f"the server has changed since the plan was made: {', '.join(stale)}; nothing was sent",
+                details={"keys": stale},
+                cure="look with `gitsync status`, then run the command again",
+            )
+
+    def _held_now(self, sent: Mapping[Key, Document]) -> dict[Key, Digest]:
+        """What the server holds of `sent`; ``isSystem`` counts as sent, since it is not kept."""
+        marked = {key for key, document in sent.items() if document["metadata"]["isSystem"]}
+        self.system_keys = (self.system_keys - sent.keys()) | marked
+        return {key: document_digest(document) for key, document in self._read(sent).items()}
+
+    def _read_back(
+        self, changes: Sequence[Change], sent: Mapping[Key, Document], answer: Answer | None
+    ) -> Applied:
+        """Compare what the server now holds with what was meant."""
+        now = self._held_now(sent)
+        wrong = sorted(change.key for change in changes if now.get(change.key) != change.after)
+        if wrong:
+            raise NotConverged(
+                f"{self.address} took the import, and now holds something else than was sent for "
+                f"{', '.join(wrong)}; it is written there",
+                details={"keys": wrong},
+                cure=f"see what with `gitsync diff {wrong[0]}`",
+            )
+        body = answer.body if answer is not None and isinstance(answer.body, dict) else {}
+        return Applied(
+            created={key: self.ids[key] for key in sent},
+            deleted=_ids_in(body.get("deletedWorkflows")),
+            versions={
+                key: [version["version"] for version in document["publishedVersions"]]
+                for key, document in sent.items()
+                if document["publishedVersions"]
+            },
+        )
+
+    def _settle(self, changes: Sequence[Change], sent: Mapping[Key, Document], error: Exception) -> Applied:
+        """Find out what became of an import that got no clear answer; never send it again."""
+        try:
+            now = self._held_now(sent)
+        except Exception as second:
+            raise ServerError(
+                f"{error}; whether the import took place cannot be told, for the server cannot be asked either",
+                code="OUTCOME_UNKNOWN",
+                cure="look with `gitsync status` when the server is back, before anything is sent again",
+            ) from second
+        if all(now.get(change.key) == change.after for change in changes):
+            _log.warning("%s; but the server holds all that was sent: the import took place", error)
+            return self._read_back(changes, sent, None)
+        if all(now.get(change.key) == change.before for change in changes):
+            raise ServerError(
+                f"{error}; nothing had been written when the server was asked again just now",
+                code="IMPORT_FAILED",
+                cure="look with `gitsync status` in a moment, in case it is still at work; then try again",
+            ) from error
+        raise ServerError(
+            f"{error}; the server now holds something else than before and than was sent",
+            code="OUTCOME_UNKNOWN",
+            cure="look with `gitsync status` and `gitsync diff` before anything is sent again",
+        ) from error
+
+
+def _may_export(credentials: Credentials) -> bool | None:
+    """An API key never may; of a session only an attempt can say."""
+    return None if credentials.cookie or credentials.token else False
+
+
+def _has_no_code(answer: Answer) -> bool:
+    return not (isinstance(answer.body, dict) and answer.body.get("code"))
+
+
+def _linking_cure(key: Key, unlinked: Sequence[Key]) -> str:
+    if key in unlinked:
+        return "create it without that call, push, then add the call; or go through its database"
+    return f"`gitsync push {' '.join(unlinked)}` first, then {key}"
+
+
+def _ids_in(listed: Any) -> dict[Key, str]:
+    """Key → id, of one of the lists in the product's summary."""
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    return {Key(str(row.get("key"))): str(row.get("workflowId")) for row in rows}

@@ -1,0 +1,307 @@
+"""Talking to a server: patience in reading, none in writing, and errors that a person can act on.
+
+A read is asked again where the network or the server failed for a moment, and an answer that arrives in part
+is such a failure. A write is sent once: what became of one that was cut short is for its caller to find out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from gitsync import __version__
+from gitsync.errors import (
+    AccessDenied,
+    Conflict,
+    GitsyncError,
+    InvalidInput,
+    LockNotAcquired,
+    PlanStale,
+    Refused,
+    ServerError,
+)
+from gitsync.sides.access import Credentials, check_url
+from gitsync.workflow.parse import parse_stored
+from gitsync.workflow.types import Json
+
+if TYPE_CHECKING:
+    import httpx
+    from tenacity import RetryCallState
+
+CONNECT_TIMEOUT: Final = 10.0
+READ_TIMEOUT: Final = 60.0
+WRITE_TIMEOUT: Final = 300.0
+"""Seconds for a server to take a connection, to answer a read, and to finish an import."""
+
+_PASSING: Final = frozenset({408, 425, 429, 502, 503, 504})
+"""Statuses that say: not now."""
+_LONGEST_PAUSE: Final = 30.0
+_SHOWN: Final = 500
+_BY_DETAIL: Final = (
+    ("missingByWorkflow", "MISSING_DEPENDENCIES"),
+    ("expectedFormatVersion", "UNSUPPORTED_FORMAT_VERSION"),
+    ("expectedFormat", "UNSUPPORTED_FORMAT"),
+    ("errors", "SCHEMA_VALIDATION_FAILED"),
+    ("workflowKey", "WORKFLOW_KEY_CONFLICT"),
+)
+"""A detail that only one error has → the code, which the product's own errors leave out."""
+_PROTECTIONS: Final = frozenset(
+    {"UNSAFE_PLAN", "RUNS_WOULD_BE_LOST", "VERSION_IN_USE", "VERSION_REWRITTEN", "STILL_CALLED"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's answer; ``body`` is its JSON value, ``None`` where it has none."""
+
+    status: int
+    body: Json
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a read is tried, and the pause before the second try, in seconds; the next ones are longer."""
+
+    attempts: int = 5
+    pause: float = 0.5
+
+
+PATIENCE: Final = Patience()
+
+
+class Interrupted(GitsyncError):
+    """A request got no whole answer: whether a write took place is not known.
+
+    retry_after: seconds that the server asked to wait.
+    """
+
+    code = "SERVER_UNREACHABLE"
+
+    def __init__(self, message: str, *, retry_after: float = 0.0, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_after = retry_after
+
+
+class Client:
+    """Requests to one server; open it in a ``with``. Safe to use from several threads.
+
+    url: of the server, with the path before ``/api`` if it has one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        headers: Mapping[str, str] | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self.address: Final = check_url(url)
+        self._credentials = credentials
+        self._headers = {
+            "accept": "application/json",
+            "user-agent": f"gitsync/{__version__}",
+            **(headers or {}),
+            **credentials.headers,
+        }
+        self._patience = patience
+        self._http: httpx.Client | None = None
+
+    def __enter__(self) -> Self:
+        import httpx
+
+        self._http = httpx.Client(
+            base_url=self.address,
+            headers=self._headers,
+            timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+            follow_redirects=False,  # the credentials are for this server alone
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            self._http.close()
+
+    def get(self, path: str, **query: str) -> Json:
+        """The JSON value at `path`; raises what `refusal` makes of an answer that is no 200."""
+        answer = self.ask(path, **query)
+        if answer.status != 200:
+            raise self.refusal(answer, f"GET {path}")
+        return answer.body
+
+    def ask(self, path: str, **query: str) -> Answer:
+        """The answer to a read, whatever its status; tried again while it fails for a moment."""
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+        growing = wait_random_exponential(multiplier=self._patience.pause, max=_LONGEST_PAUSE)
+
+        def pause(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.retry_after if isinstance(error, Interrupted) else 0.0
+            return max(growing(state), min(asked, _LONGEST_PAUSE))
+
+        retrying = Retrying(
+            stop=stop_after_attempt(self._patience.attempts),
+            wait=pause,
+            retry=retry_if_exception_type(Interrupted),
+            reraise=True,
+        )
+        try:
+            return retrying(self._send, "GET", path, query, None)
+        except Interrupted as error:
+            raise ServerError(error.message, code=error.code, cure=error.cure) from error
+
+    def post(self, path: str, body: bytes, **query: str) -> Answer:
+        """The answer to a write, whatever its status; sent once. Raises Interrupted where it got none."""
+        return self._send("POST", path, query, body)
+
+    def refusal(self, answer: Answer, what: str) -> GitsyncError:
+        """The error that an answer stands for; `what` names the request."""
+        body = answer.body if isinstance(answer.body, dict) else {}
+        details = body.get("details")
+        facts = dict(details) if isinstance(details, dict) else {}
+        said = self.mask(str(body.get("error") or "no reason given"))
+        code = body.get("code")
+        if not isinstance(code, str) or not re.fullmatch(r"[A-Z][A-Z_]{2,59}", code):
+            code = next((code for name, code in _BY_DETAIL if name in facts), None)
+        message = f"{self.address} refused {what}: {said}"
+        match answer.status:
+            case 401:
+                return self._not_signed_in(said)
+            case 403:
+                return AccessDenied(message, cure="sign in as an administrator, whose rights this needs")
+            case 400 | 413 | 422:
+                return InvalidInput(message, code=code or "INVALID_BUNDLE", details=facts)
+            case 412:
+                return PlanStale(message, details=facts, cure="look with `gitsync status`, then try again")
+            case 409 if code == "PLAN_STALE":
+                return PlanStale(message, details=facts, cure="look with `gitsync status`, then try again")
+            case 409 if code in _PROTECTIONS:
+                return Refused(message, code=code, details=facts)
+            case 409:
+                return Conflict(message, code=code or "WORKFLOW_KEY_CONFLICT", details=_conflicts(facts))
+            case 503 if code == "SYNC_IN_PROGRESS":
+                return LockNotAcquired(message, cure="wait for the other run, then try again")
+        return ServerError(f"{message} ({answer.status})", details={"status": answer.status} | facts)
+
+    def unexpected(self, path: str, what: str) -> ServerError:
+        """The error for an answer that is whole, and not what the server should say."""
+        return ServerError(
+            f"{self.address}{path} answered with {what}",
+            code="UNEXPECTED_ANSWER",
+            cure="is the address right, and is it a server of the product or `gitsync serve`?",
+        )
+
+    def mask(self, text: str) -> str:
+        """What a server said, fit to be shown: no secret, no control characters, not too long."""
+        for secret in self._credentials.given.values():
+            for part in {secret, *re.split(r"[=;]\s*", secret)}:
+                if len(part) >= 6:
+                    text = text.replace(part, "***")
+        text = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text).strip()
+        return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+    def _send(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Answer:
+        import httpx
+
+        assert self._http is not None, "the client is used outside its `with`"
+        kind = {} if body is None else {"content-type": "application/json"}
+        timeout = READ_TIMEOUT if body is None else WRITE_TIMEOUT
+        try:
+            response = self._http.request(
+                method,
+                path,
+                params=query or None,
+                content=body,
+                headers=kind,
+                timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT),
+            )
+        except httpx.TransportError as error:
+            raise self._unreachable(error, path) from error
+        if response.status_code in _PASSING and body is None:
+            said = self._json(response, path, strictly=False)
+            if not (isinstance(said, dict) and said.get("code") == "SYNC_IN_PROGRESS"):
+                raise Interrupted(
+                    f"{self.address}{path} answered {response.status_code} {response.reason_phrase}",
+                    retry_after=_seconds(response.headers.get("retry-after")),
+                    cure="is the server well? Try again in a while",
+                )
+        if response.is_redirect:
+            raise self._redirected(response)
+        value = self._json(response, path, strictly=response.is_success)
+        return Answer(response.status_code, value, response.headers)
+
+    def _json(self, response: httpx.Response, path: str, *, strictly: bool) -> Json:
+        try:
+            return parse_stored(response.content)
+        except InvalidInput:
+            if not strictly:
+                return None
+        kind = response.headers.get("content-type", "nothing").partition(";")[0]
+        if "json" not in kind:
+            raise self.unexpected(path, f"{kind}, not with JSON")
+        raise Interrupted(f"the answer of {self.address}{path} is not whole")
+
+    def _unreachable(self, error: httpx.TransportError, path: str) -> GitsyncError:
+        import ssl
+
+        import httpx
+
+        seen: BaseException | None = error
+        while seen is not None:
+            if isinstance(seen, ssl.SSLCertVerificationError):
+                return ServerError(
+                    f"the certificate of {self.address} cannot be trusted: {seen.verify_message}",
+                    code="UNTRUSTED_CERTIFICATE",
+                    cure="where it is signed by an authority of your own, name its file in SSL_CERT_FILE",
+                )
+            seen = seen.__cause__ or seen.__context__
+        if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.ProxyError):
+            return ServerError(f"cannot ask {self.address}: {self.mask(str(error))}")
+        if isinstance(error, httpx.TimeoutException):
+            return Interrupted(f"{self.address}{path} did not answer in time", cure="is the server well?")
+        reason = self.mask(str(error)) or type(error).__name__
+        return Interrupted(f"cannot reach {self.address}: {reason}", cure="check the address and the network")
+
+    def _redirected(self, response: httpx.Response) -> GitsyncError:
+        target = str(response.headers.get("location", "")).partition("?")[0]
+        if re.search(r"sign-?in|log-?in|auth", target, re.IGNORECASE):
+            return self._not_signed_in(f"it sends to {target}")
+        return ServerError(
+            f"{self.address} sends to {target or 'nowhere'}, which is not followed",
+            code="UNEXPECTED_ANSWER",
+            cure="write the address to which it sends as `url:` (or `--base-url`)",
+        )
+
+    def _not_signed_in(self, said: str) -> AccessDenied:
+        given = " and ".join(self._credentials.given)
+        if not given:
+            return AccessDenied(
+                f"{self.address} wants to know who asks: {said}",
+                cure="give `--cookie`, `--token` or `--api-key`, or set `cookie:`, `token:` or `api_key:`",
+            )
+        return AccessDenied(
+            f"{self.address} does not accept the {given}: {said}",
+            cure="sign in again and give the new one; sessions and tokens expire",
+        )
+
+
+def _seconds(text: str | None) -> float:
+    return float(text) if text and text.isdigit() else 0.0
+
+
+def _conflicts(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The details with the list of conflicts that an error of gitsync has, whatever the server lists."""
+    listed = details.get("conflicts")
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    keys = [str(row.get("key") or row.get("workflowKey")) for row in rows] or [
+        str(details.get("workflowKey"))
+    ]
+    facts = {"state": "exists", "repository": None, "database": None, "base": None}
+    return {**details, "conflicts": [{"key": key, **facts} for key in keys if key != "None"]}
