@@ -305,13 +305,13 @@ class _Checkup:
             return
         rights = self.rights
         reading, writing = rights.lacking(READING), rights.lacking(WRITING)
-        if shown := reading or writing:
+        if lacking := rights.grants([*reading, *writing]):
             is_fatal = any(table in (DEFINITIONS, VERSIONS) for _, table in reading)
             may = f"{rights.role} may {'not read all' if reading else 'read, but not write'}"
-            wanted = "`status` and `pull` need" if reading else "`push` needs"
-            missing = ", no ".join(f"{right} on {table}" for right, table in shown)
+            wanted = "all commands need" if reading else "`push` needs"
+            grants = "; ".join(f"GRANT {what} TO {rights.role}" for what in lacking)
             yield (fault if is_fatal else warning)(
-                "rights", f"{may}: no {missing}", f"what {wanted}: {rights.grants(shown)}"
+                "rights", f"{may}: it lacks {'; '.join(lacking)}", f"what {wanted}: {grants}"
             )
         else:
             yield fine("rights", f"{rights.role} may read and write")

@@ -65,17 +65,15 @@ class Rights:
             if right in self.missing.get(table, ())
         ]
 
-    def grants(self, lacking: Collection[tuple[str, str]]) -> str:
-        """The statements that cure what is lacking."""
+    def grants(self, lacking: Collection[tuple[str, str]]) -> list[str]:
+        """What to grant to cure what is lacking, as ``INSERT, UPDATE ON table, table``."""
         tables: dict[str, list[str]] = {}
         for right, table in lacking:
             tables.setdefault(table, []).append(right)
         together: dict[str, list[str]] = {}
         for table, rights in tables.items():
             together.setdefault(", ".join(rights), []).append(table)
-        return "; ".join(
-            f"GRANT {rights} ON {', '.join(names)} TO {self.role}" for rights, names in together.items()
-        )
+        return [f"{rights} ON {', '.join(names)}" for rights, names in together.items()]
 
 
 def read_rights(connection: Connection) -> Rights:

@@ -123,7 +123,10 @@ def test_a_reader_writes_nothing_and_is_told_what_it_lacks(place: Place) -> None
     assert pushed.code == 9
     assert "permission denied for table" in pushed.err
     assert "gitsync db check" in pushed.err
-    assert "gitsync_reader may read, but not write: no INSERT on workflow_definitions" in checked.out
+    assert (
+        "gitsync_reader may read, but not write: it lacks INSERT, UPDATE, DELETE ON workflow_definitions"
+        in checked.out
+    )
     assert (
         "GRANT INSERT, UPDATE, DELETE ON workflow_definitions, workflow_definition_versions TO gitsync_reader; "
         "GRANT INSERT ON gitsync_deployments, gitsync_deployment_items TO gitsync_reader" in checked.out
@@ -136,7 +139,7 @@ def test_a_deployer_that_may_not_look_for_runs_is_told_so(place: Place) -> None:
 
     checked = place.done(DEPLOYER, "db", "check")
 
-    assert "gitsync_deployer may read, but not write: no SELECT on workflow_runs" in checked.out
+    assert "gitsync_deployer may read, but not write: it lacks SELECT ON workflow_runs" in checked.out
     assert "GRANT SELECT ON workflow_runs TO gitsync_deployer" in checked.out
 
 
@@ -176,9 +179,13 @@ def test_a_migrator_makes_the_ledger_and_reads_no_workflow(made: Place) -> None:
 
     checked = made.run(MIGRATOR, "db", "check")
     assert checked.code == 1
-    assert "gitsync_migrator may not read all: no SELECT on workflow_definitions" in checked.out
-    assert "GRANT SELECT ON workflow_definitions, workflow_definition_versions TO gitsync_migrator" in (
-        checked.out
+    assert (
+        "gitsync_migrator may not read all: it lacks SELECT, INSERT, UPDATE, DELETE ON workflow_definitions"
+        in checked.out
+    )
+    assert (
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON workflow_definitions, workflow_definition_versions TO gitsync_migrator"
+        in (checked.out)
     )
     status = made.run(MIGRATOR, "status")
     assert status.code == 9
@@ -211,10 +218,8 @@ def test_a_ledger_that_a_role_may_not_read_is_not_taken_for_none(made: Place, ro
         9,
         True,
     )
-    assert (
-        f"GRANT SELECT ON gitsync_deployments, gitsync_deployment_items, gitsync_alembic_version TO {role}"
-        in (checked.out)
-    )
+    rights = "SELECT, INSERT ON gitsync_deployments, gitsync_deployment_items"
+    assert f"GRANT {rights} TO {role}; GRANT SELECT ON gitsync_alembic_version TO {role}" in checked.out
 
 
 def test_under_row_level_security_the_page_s_policies_suffice(place: Place) -> None:

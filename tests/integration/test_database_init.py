@@ -216,5 +216,5 @@ def test_missing_rights_are_listed(postgres_database: str) -> None:
         instance.editor.execute(f'DROP ROLE "{role}"')
 
     assert rights.level == "warning"
-    assert "INSERT on workflow_definitions" in rights.message
+    assert "it lacks INSERT, UPDATE, DELETE ON workflow_definitions, " in rights.message
     assert "GRANT" in rights.cure
