@@ -21,7 +21,9 @@ FROM_VARIABLE: Final = "GITSYNC_DATABASE_URL"
 VARIABLE_ENVIRONMENT: Final = "environment-variable"
 """The name of the environment that FROM_VARIABLE makes."""
 _TOP: Final = ("version", "workflows", "registry", "validate", "limits", "default", "environments")
-_ENVIRONMENT: Final = ("database", "tenant", "actor", "overwrite", "url", "cookie")
+_ENVIRONMENT: Final = ("database", "tenant", "actor", "overwrite", "url", "cookie", "token", "api_key")
+_OF_DATABASES: Final = ("actor", "overwrite")
+_OF_SERVERS: Final = ("cookie", "token", "api_key")
 _LIMITS: Final = ("overwrite", "delete")
 _VALIDATE: Final = ("rules",)
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -29,14 +31,28 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is reached over HTTP, and what to sign in with."""
+
+    url: str
+    cookie: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
-    """One database under a name; ``overwrite`` is ``recreate`` or ``in-place``."""
+    """One database or server under a name; ``overwrite`` is ``recreate`` or ``in-place``.
+
+    database: its URL, empty where there is a `server` instead.
+    """
 
     name: str
     database: str = field(repr=False)
     tenant: str | None = None
     actor: str | None = None
     overwrite: str = "recreate"
+    server: Server | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +70,13 @@ class Config:
     default: str | None = None
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def environment(self, name: str | None, variables: Mapping[str, str]) -> Environment:
+    def environment(
+        self, name: str | None, variables: Mapping[str, str], given: Mapping[str, str] | None = None
+    ) -> Environment:
         """The environment to work on: `name`, else ``GITSYNC_ENV``, else ``GITSYNC_DATABASE_URL``, else the default.
 
-        variables: the process's; an empty one counts as unset. Raises ConfigError.
+        variables: the process's; an empty one counts as unset. given: ``tenant``, ``cookie``, ``token`` and
+        ``api_key`` of the command line, which stand over a server's own. Raises ConfigError.
         """
         wanted = name or variables.get("GITSYNC_ENV") or None
         url = variables.get(FROM_VARIABLE)
@@ -84,25 +103,36 @@ class Config:
                 code="UNKNOWN_ENVIRONMENT",
                 cure=f"choose one of: {', '.join(self.environments) or '(none)'}",
             )
+        own = self.environments[wanted]
         facts = {
-            field: _expand(
-                value, variables, f"{self.file}: environments.{wanted}.{field}", must=field == "database"
-            )
-            for field, value in self.environments[wanted].items()
+            field: _expand(value, variables, self._place(wanted, field), must=field in ("database", "url"))
+            for field, value in own.items()
         }
-        if "database" not in facts:
-            raise ConfigError(
-                f"environment {wanted!r} has a url; this version speaks to databases only",
-                code="UNSUPPORTED_ENVIRONMENT",
-                cure=f"give it `database: postgresql+psycopg://…` in {self.file}",
-            )
+        if "url" in own and given:
+            if any(field in given for field in _OF_SERVERS):
+                facts = {field: value for field, value in facts.items() if field not in _OF_SERVERS}
+            facts |= given
         return Environment(
             wanted,
-            facts["database"],
+            facts.get("database", ""),
             tenant=facts.get("tenant") or None,
             actor=facts.get("actor") or None,
             overwrite=facts.get("overwrite") or "recreate",
+            server=self._server(wanted, own, facts, variables) if "url" in facts else None,
         )
+
+    def _server(
+        self, name: str, own: Mapping[str, str], facts: Mapping[str, str], variables: Mapping[str, str]
+    ) -> Server:
+        """The server of an environment; raises where it names what to sign in with, and no variable of it is set."""
+        named = [field for field in _OF_SERVERS if field in own]
+        if named and not any(facts.get(field) for field in _OF_SERVERS):
+            _expand(own[named[0]], variables, self._place(name, named[0]), must=True)
+        secrets = {field: facts.get(field) or None for field in _OF_SERVERS}
+        return Server(facts["url"], **secrets)
+
+    def _place(self, name: str, field: str) -> str:
+        return f"{self.file}: environments.{name}.{field}"
 
 
 def _expand(text: str, variables: Mapping[str, str], where: str, *, must: bool) -> str:
@@ -174,12 +204,14 @@ class _Reader:
         path = f"environments.{name}"
         if not _NAME.fullmatch(name):
             self._fault(key, path, "an environment's name has letters, digits, '.', '_' and '-' only")
-        facts = {
-            field: self._scalar(value, f"{path}.{field}") or ""
-            for field, _, value in self._items(node, path, _ENVIRONMENT)
-        }
+        items = list(self._items(node, path, _ENVIRONMENT))
+        facts = {field: self._scalar(value, f"{path}.{field}") or "" for field, _, value in items}
         if ("database" in facts) == ("url" in facts):
             self._fault(node or key, path, "an environment has either `database` or `url`")
+        other, strange = ("database", _OF_DATABASES) if "url" in facts else ("url", _OF_SERVERS)
+        for own, place, _ in items:
+            if own in strange:
+                self._fault(place, f"{path}.{own}", f"`{own}` goes with `{other}`, and means nothing here")
         if facts.get("overwrite", "recreate") not in ("recreate", "in-place"):
             self._fault(node, f"{path}.overwrite", "overwrite is `recreate` or `in-place`")
         return facts

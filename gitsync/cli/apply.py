@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitsync.cli.options import Settings, cache_option, common_options, examples, settings_of
+from gitsync.cli.options import Settings, cache_option, common_options, examples, server_options, settings_of
 
 if TYPE_CHECKING:
     from gitsync.sync.saved import SavedPlan
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 )
 @click.argument("file", metavar="FILE|-")
 @cache_option
+@server_options
 @common_options
 @click.pass_context
 def command(context: click.Context, file: str) -> int:
@@ -49,7 +50,7 @@ def command(context: click.Context, file: str) -> int:
         )
         options = replace(saved.options, limits=limits)
         side = workspace.commit_side(saved.commit)
-        database = workspace.database(command="apply", in_place=options.in_place, new_tenant=saved.new_tenant)
+        database = workspace.target(command="apply", in_place=options.in_place, new_tenant=saved.new_tenant)
         announce(workspace, settings, database.address)
         _check_database(saved, database.identity(), file)
         database.require_ledger()
@@ -76,6 +77,8 @@ def _read(settings: Settings, file: str) -> SavedPlan:
             code="OTHER_ENVIRONMENT",
             cure=f"`gitsync apply {file}` alone works on the plan's own environment",
         )
+    if settings.base_url is not None:
+        return saved  # `_check_database` tells whether it is the plan's own
     if saved.environment != VARIABLE_ENVIRONMENT:
         settings.environment = saved.environment
     elif not settings.variables.get(FROM_VARIABLE):

@@ -9,6 +9,7 @@ import click
 
 from gitsync.cli.difference import Differ
 from gitsync.cli.outcome import as_part, finish, tell_warnings
+from gitsync.cli.remote import check_target, tell_limits
 from gitsync.cli.workspace import Workspace
 from gitsync.errors import Conflict
 from gitsync.sides.repository import CommitSide, WorkTree
@@ -26,8 +27,8 @@ from gitsync.sync.reconcile import Comparison
 from gitsync.sync.side import Action, Applied
 
 if TYPE_CHECKING:
+    from gitsync.cli.remote import Target
     from gitsync.errors import GitsyncError
-    from gitsync.sides.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Deploy:
 
     workspace: Workspace
     side: CommitSide
-    database: Database
+    database: Target
     comparison: Comparison
     plan: Plan
     options: PushOptions
@@ -67,26 +68,32 @@ class Deploy:
 
     def _check(self) -> Outlook:
         try:
-            return check_push(
+            outlook = check_push(
                 self.plan, self.comparison, self.options, source=self.side, target=self.database
             )
         except Conflict as error:
             Differ(self.workspace.git, self.side, self.database).explain(error, self.plan.conflicts)
             raise
+        check_target(self.database, self.plan, self.comparison, self.side)
+        tell_limits(self.database, self.plan, self.workspace.settings)
+        return outlook
 
     def _ask(self) -> None:
         """Ask before anything is deleted or recreated."""
         plan, name = self.plan, self.workspace.environment.name
         deletes, overwrites = plan.count(Action.DELETE), plan.count(Action.UPDATE)
         risks = [f"delete {deletes}"] if deletes else []
-        risks += [f"delete and create again {overwrites}"] if overwrites and not self.options.in_place else []
+        is_server = self.workspace.environment.server is not None
+        how = "overwrite" if is_server else "delete and create again"
+        risks += [f"{how} {overwrites}"] if overwrites and (is_server or not self.options.in_place) else []
         question = f"This will {' and '.join(risks)} of {plan.existing} workflows in {name}. Go on?"
         self.workspace.settings.confirm(question, risk=bool(risks))
 
     def _warn(self) -> None:
         """Warn of what creating without an actor means, and of what the rules find less than right."""
         tell_warnings(self.workspace.settings, find_warnings(self.plan, self.comparison))
-        if self.plan.count(Action.CREATE) and not self.workspace.environment.actor:
+        environment = self.workspace.environment
+        if self.plan.count(Action.CREATE) and not environment.actor and environment.server is None:
             self.workspace.settings.tell(
                 "warning: no actor is configured: business actions of workflows created now cannot run "
                 "(set `actor:` of the environment, or GITSYNC_ACTOR)"

@@ -11,6 +11,7 @@ from gitsync.cli.options import (
     exit_code_option,
     keys_argument,
     ref_option,
+    server_options,
     settings_of,
 )
 
@@ -29,6 +30,7 @@ from gitsync.cli.options import (
 @exit_code_option
 @click.option("--words", is_flag=True, help="One line per workflow, without the lines of the files.")
 @cache_option
+@server_options
 @common_options
 @click.pass_context
 def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, words: bool) -> int:
@@ -46,7 +48,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     settings = settings_of(context)
     with open_workspace(settings) as workspace:
         side = workspace.commit_side(ref)
-        database = workspace.database(command="diff")
+        database = workspace.target(command="diff")
         comparison = workspace.compare(side, database, select=keys)
         apart = [entry for entry in comparison.entries if entry.state is not State.IN_SYNC]
         differ = Differ(workspace.git, side, database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,7 +22,11 @@ _COMMON: Final = ("folder", "environment", "output", "yes", "quiet", "verbose", 
 
 @dataclass(slots=True)
 class Settings:
-    """What the common options say; a command's own place wins over the group's."""
+    """What the common options say; a command's own place wins over the group's.
+
+    base_url: of a server to work on instead of an environment. given: ``cookie``, ``token``, ``api_key`` and
+    ``tenant`` for a server, as far as the command line has them.
+    """
 
     folder: Path | None = None
     environment: str | None = None
@@ -34,6 +38,8 @@ class Settings:
     no_color: bool = False
     lock_timeout: float = 10.0
     no_cache: bool = False
+    base_url: str | None = None
+    given: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_json(self) -> bool:
@@ -120,6 +126,7 @@ def _store(context: click.Context, parameter: click.Parameter, value: Any) -> No
 
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s: %(message)s")
         logging.getLogger("git").setLevel(logging.INFO)
+        logging.getLogger("httpcore").setLevel(logging.INFO)  # it would log headers, and cookies in them
 
 
 def _options(outputs: tuple[str, ...]) -> list[Callable[[F], F]]:
@@ -149,6 +156,32 @@ def _options(outputs: tuple[str, ...]) -> list[Callable[[F], F]]:
             help="How long to wait for another run on the same database (10).",
         ),
     ]
+
+
+def server_options(function: F) -> F:
+    """Add the options of a command that works on a server as well as on a database."""
+
+    def store(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        settings = context.ensure_object(Settings)
+        if value is None:
+            return
+        if not value:
+            raise click.BadParameter("is empty", param=parameter)
+        if parameter.name == "base_url":
+            settings.base_url = value
+        else:
+            settings.given[str(parameter.name)] = value
+
+    for name, metavar, text in (
+        ("--tenant", "ID", "Whose workflows, of a server that is asked with an API key."),
+        ("--api-key", "KEY", "Sign in to the server with an API key: enough to read (GITSYNC_API_KEY)."),
+        ("--token", "TOKEN", "Sign in to the server with a token of `gitsync serve` (GITSYNC_TOKEN)."),
+        ("--cookie", "NAME=VALUE", "Sign in to the server with a session's cookie (GITSYNC_COOKIE)."),
+        ("--base-url", "URL", "Work on this server instead of an environment of gitsync.yaml."),
+    ):
+        option = click.option(name, metavar=metavar, help=text, expose_value=False, callback=store)
+        function = option(function)
+    return function
 
 
 def settings_of(context: click.Context) -> Settings:

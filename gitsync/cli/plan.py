@@ -13,6 +13,7 @@ from gitsync.cli.options import (
     exit_code_option,
     keys_argument,
     ref_option,
+    server_options,
     settings_of,
 )
 from gitsync.cli.policy import policy_options, push_options
@@ -33,6 +34,7 @@ from gitsync.cli.policy import policy_options, push_options
 @policy_options
 @click.option("--out", metavar="FILE", help="Save the plan, for `gitsync apply FILE`.")
 @cache_option
+@server_options
 @common_options
 @click.pass_context
 def command(
@@ -51,6 +53,7 @@ def command(
     """
     from gitsync.cli.files import write_output
     from gitsync.cli.outcome import plan_exit, tell_warnings
+    from gitsync.cli.remote import check_target, find_obstacles, tell_limits
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import GitsyncError
     from gitsync.sync.push import Outlook, check_push, find_problems, find_warnings, plan_push
@@ -60,20 +63,24 @@ def command(
     with open_workspace(settings) as workspace:
         options = push_options(workspace, values)
         side = workspace.commit_side(ref)
-        database = workspace.database(
+        database = workspace.target(
             command="plan", in_place=options.in_place, new_tenant=values["new_tenant"]
         )
         comparison = workspace.compare(
             side, database, select=keys, registry=workspace.registry_at(side.commit)
         )
         plan = plan_push(comparison, options)
-        problems = find_problems(plan, comparison, source=side, raw_calls=database.raw_calls)
+        problems = [
+            *find_problems(plan, comparison, source=side, raw_calls=database.raw_calls),
+            *find_obstacles(database, plan, comparison, side),
+        ]
         doubts = find_warnings(plan, comparison)
         tell_warnings(settings, doubts)
         obstacle: GitsyncError | None = None
         outlook = Outlook()
         try:
             outlook = check_push(plan, comparison, options, source=side, target=database)
+            check_target(database, plan, comparison, side)
         except GitsyncError as error:
             obstacle = error
         if settings.is_json:
@@ -106,6 +113,7 @@ def command(
                     say(console, f"  {line}")
                 if obstacle.cure:
                     say(console, f"  next: {obstacle.cure}")
+        tell_limits(database, plan, settings)
         if out is not None and obstacle is not None:
             settings.tell(f"{out} was not written, since a push would stop")
             return obstacle.exit_code

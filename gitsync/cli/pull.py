@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitsync.cli.options import cache_option, common_options, examples, keys_argument, settings_of
+from gitsync.cli.options import (
+    cache_option,
+    common_options,
+    examples,
+    keys_argument,
+    server_options,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
 )
 @click.option("--max-deletes", type=click.IntRange(min=0), metavar="N", help="Delete at most N files.")
 @cache_option
+@server_options
 @common_options
 @click.pass_context
 def command(
@@ -107,13 +115,14 @@ class _Pull:
 
         self.workspace, self.settings = workspace, workspace.settings
         self.side = workspace.work_tree()
-        self.database = workspace.database(command="pull")
+        self.database = workspace.target(command="pull")
         self.warnings: list[str] = []
         self.options = PullOptions(force, prune, replace(workspace.config.limits, max_deletes=max_deletes))
         announce(workspace, self.settings, self.database.address)
 
     def write(self, keys: tuple[str, ...]) -> PullPlan:
         """Plan, check, ask, and write what is clean, with its marks in the ledger."""
+        from gitsync.cli.remote import check_complete
         from gitsync.sync.marks import in_step_marks, record_quietly
         from gitsync.sync.pull import check_pull, plan_pull, pull_marks
         from gitsync.sync.side import Action, Deployment, MarkKind
@@ -125,6 +134,7 @@ class _Pull:
         pulled = plan_pull(comparison, self.options, uncommitted=uncommitted.keys())
         plan = pulled.plan
         check_pull(plan, comparison, self.options)
+        check_complete(database, plan)
         deletes = plan.count(Action.DELETE)
         self.settings.confirm(
             f"This will delete {deletes} of {plan.existing} files. Go on?", risk=deletes > 0

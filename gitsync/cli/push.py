@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from gitsync.cli.options import cache_option, common_options, examples, keys_argument, ref_option, settings_of
+from gitsync.cli.options import (
+    cache_option,
+    common_options,
+    examples,
+    keys_argument,
+    ref_option,
+    server_options,
+    settings_of,
+)
 from gitsync.cli.policy import policy_options, push_options
 
 
@@ -24,6 +32,7 @@ from gitsync.cli.policy import policy_options, push_options
 @ref_option
 @policy_options
 @cache_option
+@server_options
 @common_options
 @click.pass_context
 def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values: Any) -> int:
@@ -43,7 +52,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
         options = push_options(workspace, values)
         side = workspace.commit_side(ref)
         registry = workspace.registry_at(side.commit)
-        database = workspace.database(
+        database = workspace.target(
             command="push", in_place=options.in_place, new_tenant=values["new_tenant"]
         )
         announce(workspace, settings, database.address)

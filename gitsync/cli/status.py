@@ -11,6 +11,7 @@ from gitsync.cli.options import (
     exit_code_option,
     keys_argument,
     ref_option,
+    server_options,
     settings_of,
 )
 
@@ -29,6 +30,7 @@ from gitsync.cli.options import (
 @exit_code_option
 @click.option("--all", "show_all", is_flag=True, help="List the workflows that are in step as well.")
 @cache_option
+@server_options
 @common_options
 @click.pass_context
 def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, show_all: bool) -> int:
@@ -49,7 +51,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
             if ref == "HEAD" and not workspace.git.is_bare
             else workspace.commit_side(ref)
         )
-        database = workspace.database(command="status")
+        database = workspace.target(command="status")
         comparison = workspace.compare(
             side, database, select=keys, registry=workspace.registry_at(side.commit)
         )

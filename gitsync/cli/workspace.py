@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from gitsync.cli.options import Settings
 from gitsync.cli.progress import counter, watch
+from gitsync.cli.remote import choose_environment, doubt_absence, follow_files, open_side
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError
 from gitsync.git import REPOSITORY_VARIABLES, ZERO, GitRepository
@@ -24,6 +25,7 @@ from gitsync.workflow.rules.judge import Judge
 from gitsync.workflow.types import Digest, Key
 
 if TYPE_CHECKING:
+    from gitsync.cli.remote import Target
     from gitsync.sides.database import Database
 
 
@@ -43,13 +45,25 @@ class Workspace:
     @cached_property
     def environment(self) -> Environment:
         """The environment to work on."""
-        return self.config.environment(self.settings.environment, self.settings.variables)
+        return choose_environment(self.config, self.settings)
 
     def database(self, *, command: str, in_place: bool = False, new_tenant: bool = False) -> Database:
-        """The environment's database, open until the workspace closes."""
+        """The environment's database, open until the workspace closes; raises ConfigError for a server."""
         return self.stack.enter_context(
             open_database(self, command=command, in_place=in_place, new_tenant=new_tenant)
         )
+
+    def target(self, *, command: str, in_place: bool = False, new_tenant: bool = False) -> Target:
+        """The environment's database or server, open until the workspace closes."""
+        side = open_side(
+            self.environment,
+            self.git.top / self.prefix,
+            self.settings,
+            command=command,
+            in_place=in_place,
+            new_tenant=new_tenant,
+        )
+        return self.stack.enter_context(side)
 
     def folder_at(self, config: Config) -> str:
         """The workflows' folder from the repository's top."""
@@ -99,7 +113,7 @@ class Workspace:
     def compare(
         self,
         side: CommitSide,
-        database: Database,
+        database: Target,
         *,
         select: Sequence[str] = (),
         overlay: Mapping[Key, Digest | None] | None = None,
@@ -109,8 +123,10 @@ class Workspace:
         over = overlay or {}
         judge = Judge(registry, self.config_at(side.commit).rules)
         settings = self.settings
+        if self.environment.server is not None:
+            follow_files(database, side)
         files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
-        return compare(
+        comparison = compare(
             database=database,
             files=files,
             examine=lambda keys: watch(
@@ -123,6 +139,7 @@ class Workspace:
             select=select,
             rules=judge,
         )
+        return comparison if self.environment.server is None else doubt_absence(database, comparison)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +192,27 @@ def _without_file(settings: Settings, stack: ExitStack) -> Workspace:
     try:
         git = GitRepository.open(settings.where)
     except Exception:
-        if settings.variables.get(FROM_VARIABLE):
+        if names_target(settings):
             raise
         raise no_configuration(settings.where) from None
     head = git.resolve("HEAD") if git.is_bare else None
     data = git.read_file(head, FILE_NAME) if head else None
     if data is not None:
         return Workspace(settings, parse_config(data, file=f"HEAD:{FILE_NAME}"), git, "", stack)
-    if settings.variables.get(FROM_VARIABLE):
+    if names_target(settings):
         return Workspace(settings, Config(FILE_NAME), git, "", stack)
     raise no_configuration(settings.where)
+
+
+def names_target(settings: Settings) -> bool:
+    """Whether option or variable say what to work on, so that no configuration is needed."""
+    return settings.base_url is not None or bool(settings.variables.get(FROM_VARIABLE))
 
 
 def no_configuration(folder: Path) -> ConfigError:
     """The error of a command that finds neither a configuration nor a URL."""
     return ConfigError(
-        f"no {FILE_NAME} in {folder} or above it, and {FROM_VARIABLE} is not set",
+        f"no {FILE_NAME} in {folder} or above it, and neither {FROM_VARIABLE} nor --base-url is given",
         code="NO_CONFIGURATION",
         cure="`gitsync init` makes one here; `gitsync init --example` adds sample workflows",
     )
@@ -201,7 +223,7 @@ def read_settings(settings: Settings) -> tuple[Config, Path]:
     found = find_config(settings.where)
     if found is not None:
         return parse_config(_read(found), file=_relative(found)), found.parent
-    if settings.variables.get(FROM_VARIABLE):
+    if names_target(settings):
         return Config(FILE_NAME), settings.where
     raise no_configuration(settings.where)
 
@@ -273,7 +295,16 @@ def connect(
 
 
 def database_url(environment: Environment, folder: Path) -> str:
-    """The environment's URL, a relative SQLite path made absolute."""
+    """The environment's URL, a relative SQLite path made absolute.
+
+    Raises ConfigError (UNSUPPORTED_ENVIRONMENT) where it is a server.
+    """
+    if environment.server is not None:
+        raise ConfigError(
+            f"{environment.name} is a server (it has a url); this command needs the database itself",
+            code="UNSUPPORTED_ENVIRONMENT",
+            cure="choose an environment that has `database:`, with `-e NAME`",
+        )
     prefix = "sqlite:///"
     path = environment.database.removeprefix(prefix)
     if path == environment.database or path.startswith("/") or path in ("", ":memory:"):

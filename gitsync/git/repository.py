@@ -187,14 +187,14 @@ class GitRepository:
             writer.join()
             process.proc.wait()
 
-    def have(self, commits: Collection[str]) -> frozenset[str]:
-        """Those of `commits` that this clone holds."""
-        if not commits:
+    def have(self, oids: Collection[str], *, kind: str = "commit") -> frozenset[str]:
+        """Those of `oids` that this clone holds, as objects of that kind."""
+        if not oids:
             return frozenset()
-        asked = "".join(f"{commit}\n" for commit in commits).encode()
+        asked = "".join(f"{oid}\n" for oid in oids).encode()
         out = self._bytes(["cat-file", "--batch-check", "--buffer"], stdin=asked)
         lines = (line.split() for line in out.decode().splitlines())
-        return frozenset(words[0] for words in lines if len(words) == 3 and words[1] == "commit")
+        return frozenset(words[0] for words in lines if len(words) == 3 and words[1] == kind)
 
     def graph(self, tips: Collection[str]) -> list[tuple[str, list[str]]]:
         """Every commit behind `tips` with its parents, children first; a shallow clone ends at its boundary."""

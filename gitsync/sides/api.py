@@ -10,6 +10,7 @@ import hashlib
 import logging
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -25,6 +26,7 @@ from gitsync.errors import (
 from gitsync.sides.access import Credentials
 from gitsync.sides.client import PATIENCE, Answer, Client, Interrupted, Patience
 from gitsync.sides.reading import LIST, Reader, Row
+from gitsync.sync.around import Surroundings
 from gitsync.sync.index import Index, make_index
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed
 from gitsync.workflow.bundle import make_bundle, offline_id
@@ -55,13 +57,25 @@ _NOTES_ON_OVERWRITING: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What git holds of workflows: the digests of the files, and which of them say ``isSystem``.
+
+    known: of digests, those of any content that git has.
+    """
+
+    digests: Mapping[Key, Digest] = field(default_factory=dict)
+    system_keys: frozenset[Key] = frozenset()
+    known: Callable[[Collection[Digest]], Collection[str]] = frozenset
+
+
 class Api:
     """The workflows of one server; open it in a ``with``.
 
     url: of the server. tenant: whose workflows, where the server is asked with an API key; what a session
     belongs to is the server's to say, and is compared with it.
-    system_keys: keys whose file says ``isSystem``; set before `snapshot`, which then takes it as said, since
-    the product keeps no such thing over HTTP.
+    files: what git holds; set before `snapshot`. Since ``isSystem`` cannot be told over the product's API, a
+    workflow then counts as its file says, or as an earlier file did.
     After `snapshot`, ``ids`` has each key's id, ``unkeyed`` what has none, and ``raw_calls`` the ids that a
     key calls and that belong to no key.
     Raises ConfigError, ServerError or AccessDenied on entering.
@@ -86,6 +100,7 @@ class Api:
         self.ids: Mapping[Key, str] = {}
         self.unkeyed: Sequence[Unkeyed] = ()
         self.raw_calls: Mapping[Key, frozenset[str]] = {}
+        self.files = Files()
         self.system_keys: frozenset[Key] = frozenset()
         self.on_progress: Callable[[int, int], None] | None = None
 
@@ -122,6 +137,10 @@ class Api:
     def newest_number(self) -> int:
         return 0
 
+    def look_around(self, changes: Sequence[Change]) -> Surroundings:
+        """Nothing: a server does not tell what hangs on a workflow; it protects its runs in its own way."""
+        return Surroundings()
+
     def record(self, deployment: Deployment) -> int | None:
         return None
 
@@ -146,7 +165,7 @@ class Api:
         digests: dict[Key, Digest] = {}
         raw_calls: dict[Key, frozenset[str]] = {}
         warnings: list[str] = []
-        self._texts = {}
+        self._texts, self.system_keys = {}, self.files.system_keys
         for key, document, left in self._documents(rows, index):
             data = self._as_held(document, key in self.system_keys)
             digests[key], self._texts[key] = digest_of(data), zlib.compress(data, 1)
@@ -155,6 +174,7 @@ class Api:
                 ids = ", ".join(sorted(left))
                 warnings.append(f"{key} calls {ids}, which no workflow with a key has as its id")
             self._report(len(digests), len(index.ids))
+        digests |= self._as_before(digests)
         self.raw_calls = raw_calls
         revision = hashlib.sha256("".join(f"{key} {digests[key]}\n" for key in sorted(digests)).encode())
         return Snapshot(
@@ -192,6 +212,22 @@ class Api:
             for definition in iter_definitions(document):
                 left.update(to_references(definition, key=key, keys_by_id=index.keys_by_id))
             yield key, document, frozenset(left)
+
+    def _as_before(self, digests: Mapping[Key, Digest]) -> dict[Key, Digest]:
+        """Digests of workflows that are what git once held, but for ``isSystem``, which then is as it was there."""
+        others: dict[Key, tuple[Digest, bytes]] = {}
+        for key, digest in digests.items():
+            if key in self.files.digests and self.files.digests[key] != digest:
+                document: Any = parse_stored(zlib.decompress(self._texts[key]))
+                data = self._as_held(document, key not in self.system_keys)
+                others[key] = digest_of(data), zlib.compress(data, 1)
+        known = self.files.known({digest for digest, _ in others.values()} | {digests[key] for key in others})
+        chosen = {
+            key: found for key, found in others.items() if found[0] in known and digests[key] not in known
+        }
+        self.system_keys ^= chosen.keys()
+        self._texts |= {key: text for key, (_, text) in chosen.items()}
+        return {key: digest for key, (digest, _) in chosen.items()}
 
     @staticmethod
     def _as_held(document: Document, is_system: bool) -> bytes:  # noqa: FBT001

@@ -48,9 +48,8 @@ _BY_DETAIL: Final = (
     ("workflowKey", "WORKFLOW_KEY_CONFLICT"),
 )
 """A detail that only one error has → the code, which the product's own errors leave out."""
-_PROTECTIONS: Final = frozenset(
-    {"UNSAFE_PLAN", "RUNS_WOULD_BE_LOST", "VERSION_IN_USE", "VERSION_REWRITTEN", "STILL_CALLED"}
-)
+_CONFLICTS: Final = frozenset({None, "WORKFLOW_KEY_CONFLICT", "CONFLICT"})
+"""The codes of a 409 that are conflicts; every other one is a protection that has stopped the import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +181,10 @@ class Client:
                 return PlanStale(message, details=facts, cure="look with `gitsync status`, then try again")
             case 409 if code == "PLAN_STALE":
                 return PlanStale(message, details=facts, cure="look with `gitsync status`, then try again")
-            case 409 if code in _PROTECTIONS:
-                return Refused(message, code=code, details=facts)
-            case 409:
+            case 409 if code in _CONFLICTS:
                 return Conflict(message, code=code or "WORKFLOW_KEY_CONFLICT", details=_conflicts(facts))
+            case 409:
+                return Refused(message, code=code, details=facts)
             case 503 if code == "SYNC_IN_PROGRESS":
                 return LockNotAcquired(message, cure="wait for the other run, then try again")
         return ServerError(f"{message} ({answer.status})", details={"status": answer.status} | facts)

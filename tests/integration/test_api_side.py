@@ -16,12 +16,14 @@ from gitsync.errors import (
     DuplicateKey,
     GitsyncError,
     InvalidInput,
+    LockNotAcquired,
     NotConverged,
     PlanStale,
+    Refused,
     ServerError,
 )
 from gitsync.sides.access import Credentials
-from gitsync.sides.api import Api
+from gitsync.sides.api import Api, Files
 from gitsync.sides.client import Patience
 from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind
 from gitsync.workflow.canonical import document_digest
@@ -167,7 +169,7 @@ def test_a_system_workflow_counts_as_its_file_says(lone: ProductApi) -> None:
         with opened(lone, credentials) as side:
             plain = side.snapshot()
         with opened(lone, credentials) as side:
-            side.system_keys = frozenset([Key("a")])
+            side.files = Files(plain.digests, frozenset([Key("a")]))
             marked = side.snapshot()
             ((_, document),) = side.load([Key("a")])
 
@@ -558,7 +560,10 @@ def test_a_success_that_says_it_is_none_is_none(lone: ProductApi) -> None:
         (400, {"error": "x", "code": "INVALID_BUNDLE"}, InvalidInput, "INVALID_BUNDLE"),
         (403, {"error": "x"}, AccessDenied, "ACCESS_DENIED"),
         (409, {"error": "x", "details": {"workflowKey": "a"}}, Conflict, "WORKFLOW_KEY_CONFLICT"),
+        (409, {"error": "x", "code": "UNSAFE_PLAN"}, Refused, "UNSAFE_PLAN"),
+        (409, {"error": "x", "code": "PLAN_STALE"}, PlanStale, "PLAN_STALE"),
         (412, {"error": "x"}, PlanStale, "PLAN_STALE"),
+        (503, {"error": "x", "code": "SYNC_IN_PROGRESS"}, LockNotAcquired, "SYNC_IN_PROGRESS"),
     ],
 )
 def test_a_refusal_without_a_code_is_known_by_its_details(

@@ -27,6 +27,8 @@ from sqlalchemy.pool import NullPool
 
 SESSION = "session=administrator-of-tests"
 READER_SESSION = "session=reader-of-tests"
+RENEWED = "session=renewed-by-the-server"
+"""What a session's cookie would be from now on; the old one stays good."""
 API_KEY = "key-of-the-tests"
 BASE = "/api/workflow-definitions"
 BOOLEANS = {"is_system", "is_visible", "is_paused", "auto_pause_on_failure"}
@@ -497,6 +499,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in ({"content-type": "application/json; charset=utf-8"} | dict(more)).items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(data)))
+        self.send_header("set-cookie", f"{RENEWED}; Path=/; HttpOnly")
         self.end_headers()
         self.wfile.write(data[: len(data) // 2] if is_cut else data)
         self.close_connection = self.close_connection or is_cut
