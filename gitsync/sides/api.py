@@ -329,7 +329,7 @@ class Api:
         if not changes:
             return Applied()
         self.check_may_write()
-        sent = dict(documents)
+        sent = {key: document for key, document in documents}  # noqa: C416 - they may have keys(), as a mapping has
         calls = {key: called_keys(document) for key, document in sent.items()}
         if problems := self.obstacles(changes, calls, lambda key: f"{key}.json"):
             raise InvalidInput(
