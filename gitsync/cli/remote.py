@@ -88,13 +88,16 @@ def open_side(
         ) as database:
             yield database
         return
-    with open_server(environment, settings) as side, counter(settings, "reading the server") as told:
+    with (
+        open_server(environment, settings, in_place=in_place) as side,
+        counter(settings, "reading the server") as told,
+    ):
         side.on_progress = told
         yield side
 
 
 @contextmanager
-def open_server(environment: Environment, settings: Settings) -> Iterator[Api]:
+def open_server(environment: Environment, settings: Settings, *, in_place: bool = False) -> Iterator[Api]:
     """The side of a server; says so where the way to it is not encrypted."""
     from gitsync.sides.access import Credentials, is_exposed
     from gitsync.sides.api import Api
@@ -102,7 +105,7 @@ def open_server(environment: Environment, settings: Settings) -> Iterator[Api]:
     server = environment.server
     assert server is not None
     credentials = Credentials(cookie=server.cookie, token=server.token, api_key=server.api_key)
-    side = Api(server.url, credentials, tenant=environment.tenant)
+    side = Api(server.url, credentials, tenant=environment.tenant, in_place=in_place)
     if is_exposed(server.url):
         settings.tell(f"warning: {side.address} is not encrypted: whoever listens can take the credentials")
     with side:

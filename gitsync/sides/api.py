@@ -7,7 +7,6 @@ transaction. Nothing that a server cannot do is tried: `Api.obstacles` says it b
 from __future__ import annotations
 
 import hashlib
-import logging
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,46 +14,26 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from gitsync.errors import (
-    AccessDenied,
     ConfigError,
     InvalidInput,
-    NotConverged,
     PlanStale,
     Problem,
-    ServerError,
 )
+from gitsync.sides.ability import GITSYNC, PRODUCT, Ability
 from gitsync.sides.access import Credentials
-from gitsync.sides.client import PATIENCE, Answer, Client, Interrupted, Patience
-from gitsync.sides.reading import LIST, Reader, Row
+from gitsync.sides.client import PATIENCE, Client, Patience
+from gitsync.sides.reading import Reader, Row
+from gitsync.sides.sending import Import
 from gitsync.sync.around import Surroundings
 from gitsync.sync.index import Index, make_index
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed
-from gitsync.workflow.bundle import make_bundle, offline_id
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import iter_definitions
 from gitsync.workflow.parse import parse_stored
 from gitsync.workflow.references import called_keys, to_references
 from gitsync.workflow.types import Digest, Document, Key
 
-_log = logging.getLogger(__name__)
 _PROGRESS_STEP: Final = 20
-_EXPORTED_AT: Final = "1970-01-01T00:00:00.000Z"
-"""What the bundle of an import says: nobody keeps it, and equal pushes are equal bytes."""
-
-_NOTES_ON_OVERWRITING: Final = (
-    (
-        "the server overwrites in its own way: the product keeps a workflow's id and runs "
-        "(its first release deletes both)"
-    ),
-    (
-        "the product cannot compare before it writes: what is edited there within the moment between "
-        "gitsync's last look and the import is overwritten"
-    ),
-    (
-        "a server tells no deployments, so history alone says which side moved: a revert made in the "
-        "editor looks like an older deployment"
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +52,8 @@ class Api:
     """The workflows of one server; open it in a ``with``.
 
     url: of the server. tenant: whose workflows, where the server is asked with an API key; what a session
-    belongs to is the server's to say, and is compared with it.
+    belongs to is the server's to say, and is compared with it. in_place: ask to keep ids, of a server that
+    can be asked.
     files: what git holds; set before `snapshot`. Since ``isSystem`` cannot be told over the product's API, a
     workflow then counts as its file says, or as an earlier file did.
     After `snapshot`, ``ids`` has each key's id, ``unkeyed`` what has none, and ``raw_calls`` the ids that a
@@ -87,12 +67,14 @@ class Api:
         credentials: Credentials,
         *,
         tenant: str | None = None,
+        in_place: bool = False,
         patience: Patience = PATIENCE,
     ) -> None:
         headers = {"x-tenant-id": tenant} if tenant else {}
         self._client = Client(url, credentials, headers=headers, patience=patience)
         self._reader = Reader(self._client, may_export=_may_export(credentials))
         self._tenant = tenant
+        self._in_place = in_place
         self._listed: list[Row] | None = None
         self._texts: dict[Key, bytes] = {}
         self._found_tenant = tenant or ""
@@ -167,7 +149,7 @@ class Api:
         warnings: list[str] = []
         self._texts, self.system_keys = {}, self.files.system_keys
         for key, document, left in self._documents(rows, index):
-            data = self._as_held(document, key in self.system_keys)
+            data = canonical_bytes(self._as_told(document, is_system=key in self.system_keys))
             digests[key], self._texts[key] = digest_of(data), zlib.compress(data, 1)
             if left:
                 raw_calls[key] = left
@@ -200,8 +182,7 @@ class Api:
         index, wanted = self._index(rows), set(keys)
         found = {}
         for key, document, _ in self._documents([row for row in rows if row.get("key") in wanted], index):
-            document["metadata"]["isSystem"] = key in self.system_keys
-            found[key] = document
+            found[key] = self._as_told(document, is_system=key in self.system_keys)
         return found
 
     def _documents(self, rows: Sequence[Row], index: Index) -> Iterator[tuple[Key, Document, frozenset[str]]]:
@@ -215,11 +196,13 @@ class Api:
 
     def _as_before(self, digests: Mapping[Key, Digest]) -> dict[Key, Digest]:
         """Digests of workflows that are what git once held, but for ``isSystem``, which then is as it was there."""
+        if self.ability.keeps_system:
+            return {}
         others: dict[Key, tuple[Digest, bytes]] = {}
         for key, digest in digests.items():
             if key in self.files.digests and self.files.digests[key] != digest:
                 document: Any = parse_stored(zlib.decompress(self._texts[key]))
-                data = self._as_held(document, key not in self.system_keys)
+                data = canonical_bytes(self._as_told(document, is_system=key not in self.system_keys))
                 others[key] = digest_of(data), zlib.compress(data, 1)
         known = self.files.known({digest for digest, _ in others.values()} | {digests[key] for key in others})
         chosen = {
@@ -229,10 +212,11 @@ class Api:
         self._texts |= {key: text for key, (_, text) in chosen.items()}
         return {key: digest for key, (digest, _) in chosen.items()}
 
-    @staticmethod
-    def _as_held(document: Document, is_system: bool) -> bytes:  # noqa: FBT001
-        document["metadata"]["isSystem"] = is_system
-        return canonical_bytes(document)
+    def _as_told(self, document: Document, *, is_system: bool) -> Document:
+        """The document, changed in place where the server does not tell what is a system workflow."""
+        if not self.ability.keeps_system:
+            document["metadata"]["isSystem"] = is_system
+        return document
 
     def _take_rows(self) -> list[Row]:
         """The rows that entering has listed, once; afterwards new ones."""
@@ -258,7 +242,9 @@ class Api:
         return index
 
     def _standing_warnings(self) -> list[str]:
-        warnings = ["isSystem is not compared: over its API the product always says false"]
+        warnings = []
+        if not self.ability.keeps_system:
+            warnings.append("isSystem is not compared: over its API the product always says false")
         if not self.sees_all:
             warnings.append(
                 "these credentials may not be an administrator's, from whom alone nothing is hidden: "
@@ -272,49 +258,26 @@ class Api:
 
     # ---------------------------------------------------------------- what cannot be done
 
+    @property
+    def ability(self) -> Ability:
+        """What this kind of server can do."""
+        return GITSYNC if self._reader.is_gitsync else PRODUCT
+
     def obstacles(
         self, changes: Sequence[Change], calls: Mapping[Key, Collection[Key]], path: Callable[[Key], str]
     ) -> list[Problem]:
-        """What of `changes` this server cannot do, one problem each; known before anything is sent.
-
-        calls: key → the keys that it calls. path: of a key's file.
-        """
-        created = {change.key for change in changes if change.action is Action.CREATE}
-        found = []
-        for change in changes:
-            if change.action is Action.DELETE:
-                message, cure = (
-                    f"{change.key} cannot be deleted over the API",
-                    "delete it in the product's editor",
-                )
-                found.append((change.key, message, f"{cure}, or leave out --prune"))
-            elif unlinked := sorted(created & set(calls.get(change.key, ()))):
-                message = f"{change.key} calls {', '.join(unlinked)}, which the same request would create"
-                cure = _linking_cure(change.key, unlinked)
-                found.append(
-                    (change.key, f"{message}: the product links no calls between new workflows", cure)
-                )
-        return [
-            Problem(path(key), rule="UNSUPPORTED_BY_SERVER", message=message, cure=cure, key=key)
-            for key, message, cure in found
-        ]
+        """What of `changes` this server cannot do; see `Ability.obstacles`."""
+        return self.ability.obstacles(changes, calls, path)
 
     def check_may_write(self) -> None:
         """Raise AccessDenied where it is known that the server would refuse an import."""
         if self._reader.may_export is False:
-            raise AccessDenied(
-                f"{self.address} imports for an administrator's session only, and these credentials are none; "
-                "nothing was sent",
-                code="NOT_AN_ADMINISTRATOR",
-                cure="give the cookie of an administrator's session (`--cookie`, or `cookie:` of the environment); "
-                "an API key is enough to read",
-            )
+            raise self.ability.may_not_write(self.address)
 
     def notes(self, changes: Sequence[Change]) -> list[str]:
         """What a person should know before these changes are sent."""
-        if not any(change.action is Action.UPDATE for change in changes):
-            return []
-        return list(_NOTES_ON_OVERWRITING)
+        is_overwriting = any(change.action is Action.UPDATE for change in changes)
+        return list(self.ability.notes) if is_overwriting else []
 
     # ---------------------------------------------------------------- writing
 
@@ -338,24 +301,9 @@ class Api:
                 problems=problems,
             )
         self._check_fresh(changes)
-        bundle = make_bundle(
-            sent.values(), exported_at=_EXPORTED_AT, id_of=lambda key: self.ids.get(key) or offline_id(key)
-        )
-        force = any(change.action is Action.UPDATE for change in changes)
-        try:
-            answer = self._client.post(f"{LIST}/import", canonical_bytes(bundle), force=str(force).lower())
-        except Interrupted as error:
-            return self._settle(changes, sent, error)
-        if answer.status in (500, 502, 503, 504) and _has_no_code(answer):
-            return self._settle(changes, sent, self._client.refusal(answer, "the import"))
-        if answer.status not in (200, 201):
-            raise self._client.refusal(answer, "the import")
-        if isinstance(answer.body, dict) and answer.body.get("ok") is False:
-            raise ServerError(
-                f"{self.address} did not import: {self._client.mask(str(answer.body.get('errors')))}",
-                code="IMPORT_REFUSED",
-            )
-        return self._read_back(changes, sent, answer)
+        self._texts = {}
+        one = Import(self._client, changes, sent, self.ids, lambda: self._held_now(sent))
+        return one.send(compares=self.ability.compares, in_place=self._in_place)
 
     def _check_fresh(self, changes: Sequence[Change]) -> None:
         """Read again what is about to be overwritten; raise PlanStale where it is not what the plan has seen."""
@@ -370,78 +318,13 @@ class Api:
                 cure="look with `gitsync status`, then run the command again",
             )
 
-    def _held_now(self, sent: Mapping[Key, Document]) -> dict[Key, Digest]:
-        """What the server holds of `sent`; ``isSystem`` counts as sent, since it is not kept."""
+    def _held_now(self, sent: Mapping[Key, Document]) -> tuple[Mapping[Key, Digest], Mapping[Key, str]]:
+        """What the server holds of `sent`, and its ids; ``isSystem`` counts as sent where it is not kept."""
         marked = {key for key, document in sent.items() if document["metadata"]["isSystem"]}
         self.system_keys = (self.system_keys - sent.keys()) | marked
-        return {key: document_digest(document) for key, document in self._read(sent).items()}
-
-    def _read_back(
-        self, changes: Sequence[Change], sent: Mapping[Key, Document], answer: Answer | None
-    ) -> Applied:
-        """Compare what the server now holds with what was meant."""
-        now = self._held_now(sent)
-        wrong = sorted(change.key for change in changes if now.get(change.key) != change.after)
-        if wrong:
-            raise NotConverged(
-                f"{self.address} took the import, and now holds something else than was sent for "
-                f"{', '.join(wrong)}; it is written there",
-                details={"keys": wrong},
-                cure=f"see what with `gitsync diff {wrong[0]}`",
-            )
-        body = answer.body if answer is not None and isinstance(answer.body, dict) else {}
-        return Applied(
-            created={key: self.ids[key] for key in sent},
-            deleted=_ids_in(body.get("deletedWorkflows")),
-            versions={
-                key: [version["version"] for version in document["publishedVersions"]]
-                for key, document in sent.items()
-                if document["publishedVersions"]
-            },
-        )
-
-    def _settle(self, changes: Sequence[Change], sent: Mapping[Key, Document], error: Exception) -> Applied:
-        """Find out what became of an import that got no clear answer; never send it again."""
-        try:
-            now = self._held_now(sent)
-        except Exception as second:
-            raise ServerError(
-                f"{error}; whether the import took place cannot be told, for the server cannot be asked either",
-                code="OUTCOME_UNKNOWN",
-                cure="look with `gitsync status` when the server is back, before anything is sent again",
-            ) from second
-        if all(now.get(change.key) == change.after for change in changes):
-            _log.warning("%s; but the server holds all that was sent: the import took place", error)
-            return self._read_back(changes, sent, None)
-        if all(now.get(change.key) == change.before for change in changes):
-            raise ServerError(
-                f"{error}; nothing had been written when the server was asked again just now",
-                code="IMPORT_FAILED",
-                cure="look with `gitsync status` in a moment, in case it is still at work; then try again",
-            ) from error
-        raise ServerError(
-            f"{error}; the server now holds something else than before and than was sent",
-            code="OUTCOME_UNKNOWN",
-            cure="look with `gitsync status` and `gitsync diff` before anything is sent again",
-        ) from error
+        return {key: document_digest(document) for key, document in self._read(sent).items()}, self.ids
 
 
 def _may_export(credentials: Credentials) -> bool | None:
     """An API key never may; of a session only an attempt can say."""
     return None if credentials.cookie or credentials.token else False
-
-
-def _has_no_code(answer: Answer) -> bool:
-    return not (isinstance(answer.body, dict) and answer.body.get("code"))
-
-
-def _linking_cure(key: Key, unlinked: Sequence[Key]) -> str:
-    if key in unlinked:
-        return "create it without that call, push, then add the call; or go through its database"
-    return f"`gitsync push {' '.join(unlinked)}` first, then {key}"
-
-
-def _ids_in(listed: Any) -> dict[Key, str]:
-    """Key → id, of one of the lists in the product's summary."""
-    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
-    return {Key(str(row.get("key"))): str(row.get("workflowId")) for row in rows}

@@ -226,8 +226,10 @@ class Client:
         if response.status_code in _PASSING and body is None:
             said = self._json(response, path, strictly=False)
             if not (isinstance(said, dict) and said.get("code") == "SYNC_IN_PROGRESS"):
+                reason = said.get("error") if isinstance(said, dict) else None
+                words = f": {self.mask(str(reason))}" if reason else ""
                 raise Interrupted(
-                    f"{self.address}{path} answered {response.status_code} {response.reason_phrase}",
+                    f"{self.address}{path} answered {response.status_code} {response.reason_phrase}{words}",
                     retry_after=_seconds(response.headers.get("retry-after")),
                     cure="is the server well? Try again in a while",
                 )

@@ -40,13 +40,15 @@ class Reader:
     """Reads one server's workflows.
 
     may_export: whether exports are answered, which takes an administrator; ``None`` until one was asked for.
-    has_hidden: a hidden workflow was listed, which the product does for administrators alone.
+    has_hidden: a hidden workflow was listed, which servers do for administrators alone.
+    is_gitsync: it is gitsync's own server; known once `rows` has asked it.
     """
 
     def __init__(self, client: Client, *, may_export: bool | None) -> None:
         self._client = client
         self.may_export = may_export
         self.has_hidden = False
+        self.is_gitsync = False
 
     @property
     def sees_all(self) -> bool:
@@ -55,7 +57,9 @@ class Reader:
 
     def rows(self) -> list[Row]:
         """The rows of all workflows that the server shows, as it lists them."""
-        rows: list[Row] = list(self._shaped(LIST, rows_of))
+        answer = self._client.ask(LIST)
+        self.is_gitsync = "gitsync-version" in answer.headers
+        rows: list[Row] = list(self._shape(answer, LIST, rows_of))
         self.has_hidden = self.has_hidden or any(row.get("is_visible") is False for row in rows)
         return rows
 
@@ -129,6 +133,9 @@ class Reader:
         answer = self._client.ask(path)
         if answer.status == 404 and of is not None:
             raise _moving([of])
+        return self._shape(answer, path, shape)
+
+    def _shape(self, answer: Answer, path: str, shape: Callable[[Json], T]) -> T:
         if answer.status != 200:
             raise self._client.refusal(answer, f"GET {path}")
         try:
