@@ -59,6 +59,7 @@ VERBS: Final = {
         "Look at everything that gitsync stands on, with the cure for what is amiss.",
     ),
     "db": ("gitsync.cli.db", "Prepare and check the database."),
+    "registry": ("gitsync.cli.registry", "Fetch and show what the runtime offers."),
 }
 
 

@@ -175,7 +175,7 @@ def server_options(function: F) -> F:
     for name, metavar, text in (
         ("--tenant", "ID", "Whose workflows, of a server that is asked with an API key."),
         ("--api-key", "KEY", "Sign in to the server with an API key: enough to read (GITSYNC_API_KEY)."),
-        ("--token", "TOKEN", "Sign in to the server with a token of `gitsync serve` (GITSYNC_TOKEN)."),
+        ("--token", "TOKEN", "Sign in to the server with a token of gitsync's own server (GITSYNC_TOKEN)."),
         ("--cookie", "NAME=VALUE", "Sign in to the server with a session's cookie (GITSYNC_COOKIE)."),
         ("--base-url", "URL", "Work on this server instead of an environment of gitsync.yaml."),
     ):

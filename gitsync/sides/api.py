@@ -1,4 +1,4 @@
-"""A server as a side: the product's own HTTP API, or `gitsync serve`.
+"""A server as a side: the product's own HTTP API, or gitsync's.
 
 It reads with what the credentials allow, and writes by one import request, which the server makes a
 transaction. Nothing that a server cannot do is tried: `Api.obstacles` says it before anything is sent.
@@ -22,6 +22,7 @@ from gitsync.errors import (
 from gitsync.sides.ability import GITSYNC, PRODUCT, Ability
 from gitsync.sides.access import Credentials
 from gitsync.sides.client import PATIENCE, Client, Patience
+from gitsync.sides.offers import Offers, read_offers
 from gitsync.sides.reading import Reader, Row
 from gitsync.sides.sending import Import
 from gitsync.sync.around import Surroundings
@@ -255,6 +256,10 @@ class Api:
     def _report(self, done: int, total: int) -> None:
         if self.on_progress is not None and (done % _PROGRESS_STEP == 0 or done == total):
             self.on_progress(done, total)
+
+    def offers(self, refs: Collection[str]) -> Offers:
+        """What the server's runtime offers; refs: schema refs that git names. See `read_offers`."""
+        return read_offers(self._client, refs=refs, rows=self._take_rows())
 
     # ---------------------------------------------------------------- what cannot be done
 

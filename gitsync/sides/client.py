@@ -194,7 +194,7 @@ class Client:
         return ServerError(
             f"{self.address}{path} answered with {what}",
             code="UNEXPECTED_ANSWER",
-            cure="is the address right, and is it a server of the product or `gitsync serve`?",
+            cure="is the address right, and is it a server of the product, or gitsync's own?",
         )
 
     def mask(self, text: str) -> str:

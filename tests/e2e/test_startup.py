@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.loop import make_loop
+
 ROOT = Path(__file__).parents[2]
-HEAVY = {"alembic", "git", "jsonschema", "jsonschema_rs", "orjson", "psycopg", "rich", "sqlalchemy", "yaml"}
+HEAVY = {
+    "alembic", "git", "httpx", "jsonschema", "jsonschema_rs", "orjson", "psycopg", "rich", "sqlalchemy",
+    "tenacity", "yaml",
+}  # fmt: skip
 LIST_MODULES = """
 import atexit, sys
 atexit.register(lambda: print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr))
@@ -57,6 +62,19 @@ def test_a_command_without_a_configuration_fails_before_it_imports_sqlalchemy(tm
 
     assert code == 4
     assert not imported & {"sqlalchemy", "psycopg", "jsonschema", "alembic"}
+
+
+def test_only_a_server_takes_the_http_client(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path)
+
+    on_database = run("status", folder=loop.folder)
+    on_server = run("status", "--base-url", "http://127.0.0.1:9", "--token", "t", folder=loop.folder)
+
+    assert on_database[0] == 0
+    assert "httpx" not in on_database[1]
+    assert on_server[0] == 1
+    assert "httpx" in on_server[1]
+    assert "sqlalchemy" not in on_server[1]
 
 
 def test_the_list_of_modules_would_show_a_heavy_import(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_every_format_has_a_schema() -> None:
         "plan",
         "pull",
         "push",
+        "registry",
         "saved-plan",
         "status",
         "validate",
