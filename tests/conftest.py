@@ -42,6 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 _DROPPED = ("GIT_", "GITSYNC_", "PG", "XDG_", "SSH_", "CLICOLOR")
 _DROPPED_NAMES = {"EMAIL", "EDITOR", "VISUAL", "PAGER", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LANGUAGE"}
+_DROPPED_NAMES |= {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}
 
 
 @pytest.fixture(scope="session", autouse=True)

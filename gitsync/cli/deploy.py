@@ -75,7 +75,7 @@ class Deploy:
             Differ(self.workspace.git, self.side, self.database).explain(error, self.plan.conflicts)
             raise
         check_target(self.database, self.plan, self.comparison, self.side)
-        tell_limits(self.database, self.plan, self.workspace.settings)
+        tell_limits(self.database, self.plan.changes, self.workspace.settings)
         return outlook
 
     def _ask(self) -> None:

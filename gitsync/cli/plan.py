@@ -113,7 +113,7 @@ def command(
                     say(console, f"  {line}")
                 if obstacle.cure:
                     say(console, f"  next: {obstacle.cure}")
-        tell_limits(database, plan, settings)
+        tell_limits(database, plan.changes, settings)
         if out is not None and obstacle is not None:
             settings.tell(f"{out} was not written, since a push would stop")
             return obstacle.exit_code

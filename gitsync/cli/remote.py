@@ -5,7 +5,7 @@ Every command that works on either opens it here, and learns here what a server 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gitsync.sides.repository import CommitSide
     from gitsync.sync.plan import Plan
     from gitsync.sync.reconcile import Comparison
+    from gitsync.sync.side import Change
+    from gitsync.workflow.types import Key
 
     Target: TypeAlias = Database | Api
 
@@ -150,16 +152,30 @@ def find_obstacles(target: Target, plan: Plan, comparison: Comparison, side: Com
 
 
 def check_target(target: Target, plan: Plan, comparison: Comparison, side: CommitSide) -> None:
-    """Raise for what the target cannot do: AccessDenied, or InvalidInput (UNSUPPORTED_BY_SERVER) with all of it."""
+    """Raise for what the target cannot do with a plan; see `check_changes`."""
+    calls = {key: facts.calls for key, facts in comparison.facts.items()}
+    check_changes(target, plan.changes, calls, side.path)
+
+
+def check_changes(
+    target: Target,
+    changes: Sequence[Change],
+    calls: Mapping[Key, Collection[Key]],
+    path: Callable[[Key], str],
+) -> None:
+    """Raise for what the target cannot do: AccessDenied, or InvalidInput (UNSUPPORTED_BY_SERVER) with all of it.
+
+    calls: key → the keys that it calls. path: where a key's document lies.
+    """
     from gitsync.errors import InvalidInput
     from gitsync.sides.api import Api
 
-    if not isinstance(target, Api) or plan.is_empty:
+    if not isinstance(target, Api) or not changes:
         return
     target.check_may_write()
-    if problems := find_obstacles(target, plan, comparison, side):
+    if problems := target.obstacles(changes, calls, path):
         raise InvalidInput(
-            f"{len(problems)} of {len(plan.changes)} changes cannot be made over the API of {target.address}; "
+            f"{len(problems)} of {len(changes)} changes cannot be made over the API of {target.address}; "
             "nothing was sent",
             code="UNSUPPORTED_BY_SERVER",
             problems=problems,
@@ -167,12 +183,12 @@ def check_target(target: Target, plan: Plan, comparison: Comparison, side: Commi
         )
 
 
-def tell_limits(target: Target, plan: Plan, settings: Settings) -> None:
-    """Say what a person should know before the plan is sent to a server."""
+def tell_limits(target: Target, changes: Sequence[Change], settings: Settings) -> None:
+    """Say what a person should know before changes are sent to a server."""
     from gitsync.sides.api import Api
 
     if isinstance(target, Api):
-        for note in target.notes(plan.changes):
+        for note in target.notes(changes):
             settings.tell(f"note: {note}")
 
 
