@@ -308,7 +308,11 @@ class Api:
         self._check_fresh(changes)
         self._texts = {}
         one = Import(self._client, changes, sent, self.ids, lambda: self._held_now(sent))
-        return one.send(compares=self.ability.compares, in_place=self._in_place)
+        return one.send(
+            compares=self.ability.compares,
+            in_place=self._in_place,
+            discard_runs=deployment.protection.discard_runs,
+        )
 
     def _check_fresh(self, changes: Sequence[Change]) -> None:
         """Read again what is about to be overwritten; raise PlanStale where it is not what the plan has seen."""

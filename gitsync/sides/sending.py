@@ -34,11 +34,11 @@ class Import:
     ids: Mapping[Key, str]
     look: Callable[[], tuple[Mapping[Key, Digest], Mapping[Key, str]]]
 
-    def send(self, *, compares: bool, in_place: bool) -> Applied:
+    def send(self, *, compares: bool, in_place: bool, discard_runs: bool) -> Applied:
         """What the import did.
 
         compares: the server understands what is expected of it, and refuses what differs; it is then also told
-        how many workflows may be overwritten, and to keep their ids if that was asked for.
+        how many workflows may be overwritten, whether their ids are to be kept, and whether runs may be lost.
         Raises what the server answers, ServerError (IMPORT_FAILED, OUTCOME_UNKNOWN) where it answers nothing, and
         NotConverged where it then holds something else than was sent.
         """
@@ -46,8 +46,8 @@ class Import:
         query = {"force": "true" if overwrites or compares else "false"}
         if compares:
             query["maxOverwrites"] = str(overwrites)
-        if compares and in_place:
-            query["inPlace"] = "true"
+            query |= {"inPlace": "true"} if in_place else {}
+            query |= {"discardRuns": "true"} if discard_runs else {}
         try:
             answer = self.client.post(f"{LIST}/import", self._body(compares=compares), **query)
         except Interrupted as error:
