@@ -31,7 +31,8 @@ Start:    gitsync init --example       a repository, a configuration, sample wor
           gitsync db init              the tables, in the database of gitsync.yaml
 
 KEY is a workflow's key or a glob ('billing.*'); without one a command is about all workflows.
-The database is the one of `-e NAME` in gitsync.yaml, or of GITSYNC_DATABASE_URL (with GITSYNC_TENANT).
+The database is the one of `-e NAME` in gitsync.yaml, or of GITSYNC_DATABASE_URL (with GITSYNC_TENANT);
+where only HTTP leads there, name the product's server: `url:` in gitsync.yaml, or --base-url.
 
 \b
 Exit codes: 0 done or nothing to do    1 error               2 there are changes (--exit-code)

@@ -118,7 +118,7 @@ def follow_files(target: Target, side: CommitSide) -> None:
     """Let a server's workflows count as system ones where their files say so: over its API it cannot be told."""
     from gitsync.sides.api import Api, Files
 
-    if not isinstance(target, Api):
+    if not isinstance(target, Api) or target.ability.keeps_system:
         return
     keys = sorted(side.blobs)
     contents = side.git.read_blobs(side.blobs[key] for key in keys)

@@ -182,12 +182,19 @@ class Client:
             case 409 if code == "PLAN_STALE":
                 return PlanStale(message, details=facts, cure="look with `gitsync status`, then try again")
             case 409 if code in _CONFLICTS:
-                return Conflict(message, code=code or "WORKFLOW_KEY_CONFLICT", details=_conflicts(facts))
+                return Conflict(
+                    message,
+                    code=code or "WORKFLOW_KEY_CONFLICT",
+                    details=_conflicts(facts),
+                    cure="it was made there meanwhile: look with `gitsync status`, then try again",
+                )
             case 409:
                 return Refused(message, code=code, details=facts)
             case 503 if code == "SYNC_IN_PROGRESS":
                 return LockNotAcquired(message, cure="wait for the other run, then try again")
-        return ServerError(f"{message} ({answer.status})", details={"status": answer.status} | facts)
+        return ServerError(
+            f"{message} ({answer.status})", details=facts | {"status": answer.status, "code": code}
+        )
 
     def unexpected(self, path: str, what: str) -> ServerError:
         """The error for an answer that is whole, and not what the server should say."""

@@ -52,10 +52,14 @@ class Import:
             answer = self.client.post(f"{LIST}/import", self._body(compares=compares), **query)
         except Interrupted as error:
             return self._settle(error)
-        if answer.status >= 500 and _code_of(answer) is None:
-            return self._settle(self.client.refusal(answer, "the import"))
+        except KeyboardInterrupt:
+            _log.warning("the import was on its way: `gitsync status` tells whether it took place")
+            raise
         if answer.status not in (200, 201):
-            raise self.client.refusal(answer, "the import")
+            refusal = self.client.refusal(answer, "the import")
+            if isinstance(refusal, ServerError) and answer.status >= 500:
+                return self._settle(refusal)
+            raise refusal
         if isinstance(answer.body, dict) and answer.body.get("ok") is False:
             raise ServerError(
                 f"{self.client.address} did not import: {self.client.mask(str(answer.body.get('errors')))}",
@@ -122,10 +126,6 @@ class Import:
             code="OUTCOME_UNKNOWN",
             cure="look with `gitsync status` and `gitsync diff` before anything is sent again",
         ) from error
-
-
-def _code_of(answer: Answer) -> Json:
-    return answer.body.get("code") if isinstance(answer.body, dict) else None
 
 
 def _ids_in(listed: Any) -> dict[Key, str]:

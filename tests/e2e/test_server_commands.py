@@ -141,6 +141,39 @@ def test_diff_and_plan_show_what_would_be_sent(hosted: Hosted) -> None:
     assert "isSystem is not compared" in succeeded(hosted.gitsync("status")).err
 
 
+def test_a_saved_plan_is_applied_over_a_server(hosted: Hosted, tmp_path: Path) -> None:
+    loop, plan = hosted.loop, str(tmp_path / "plan.json")
+    by_url = ["--base-url", hosted.server.address, "--cookie", SESSION]
+    loop.commit(a="A1")
+    succeeded(hosted.gitsync("plan", "--out", plan))
+    succeeded(hosted.gitsync("apply", plan))
+    assert loop.editor.texts() == {"a": "A1"}
+
+    loop.commit(a="A2")
+    succeeded(hosted.gitsync("plan", "--update", "--out", plan, *by_url))
+    loop.editor.save("a", "in the editor")
+    assert hosted.gitsync("apply", plan, *by_url).code == 5
+    loop.editor.save("a", "A1")
+    succeeded(hosted.gitsync("apply", plan, *by_url))
+    assert (loop.editor.texts(), hosted.posts) == ({"a": "A2"}, 2)
+
+
+def test_a_published_version_is_as_immutable_over_a_server(hosted: Hosted) -> None:
+    loop = hosted.loop
+    loop.editor.save("a", "A1")
+    loop.editor.publish("a", 1)
+    succeeded(hosted.gitsync("pull", "--commit"))
+    path = loop.path("a")
+    path.write_text(path.read_text().replace('"version 1"', '"another version 1"'))
+    loop.repository.commit("Rewrite a version")
+
+    refused = hosted.gitsync("push", "--update")
+
+    assert (refused.code, hosted.posts) == (6, 0)
+    assert "VERSION_REWRITTEN" in refused.err
+    succeeded(hosted.gitsync("push", "--force"))
+
+
 # ---------------------------------------------------------------- which server, and as whom
 
 

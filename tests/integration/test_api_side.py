@@ -535,6 +535,26 @@ def test_a_write_whose_outcome_nobody_knows_says_so(lone: ProductApi) -> None:
     assert caught.value.code == "OUTCOME_UNKNOWN"
 
 
+def test_an_interrupted_write_says_how_to_find_out(
+    lone: ProductApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gitsync.sides.client.Client.post", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        push(lone, make_workflow("a"))
+
+    assert "tells whether it took place" in caplog.text
+
+
+def test_a_server_below_a_path_is_asked_there(lone: ProductApi) -> None:
+    with pytest.raises(ServerError), Api(f"{lone.address}/psa/", ADMIN):
+        pass
+
+    assert lone.paths() == [f"/psa{BASE}"]
+
+
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_a_failed_import_is_no_success(lone: ProductApi, status: int) -> None:
     lone.fail(IMPORT, status=status, body='{"error": "boom"}')
