@@ -52,7 +52,7 @@ def pull(context: click.Context, /, *, force: bool) -> int:
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import ConfigError
     from gitsync.render.registry import registry_changes, render_registry
-    from gitsync.sides.repository import write_aside
+    from gitsync.sides.files import write_aside
     from gitsync.workflow.registry import Registry, read_registry
 
     settings = settings_of(context)
