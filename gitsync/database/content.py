@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from gitsync.database.cache import DigestCache, Remembered
 from gitsync.database.fingerprints import Stamp, is_within_reach, read_stamp
-from gitsync.database.rows import Index, iter_held, read_index
+from gitsync.database.rows import iter_held, read_index
 from gitsync.database.tables import Tables
+from gitsync.sync.index import Index
 from gitsync.sync.side import Unkeyed
 from gitsync.workflow.references import key_of
 from gitsync.workflow.types import Digest, Key
