@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from gitsync.errors import Conflict, GitError, InvalidInput
 from gitsync.git import GitRepository
-from gitsync.render.text import unified
-from gitsync.render.words import describe
+from gitsync.render.difference import Difference, Leg
 from gitsync.sides.repository import CommitSide
 from gitsync.sync.base import State
-from gitsync.sync.plan import Entry
+from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.side import Side
-from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.check import read_stored_document
 from gitsync.workflow.types import Digest, Document, Key
 
 MOVED_IN_DATABASE = (State.DATABASE_AHEAD, State.NEW_IN_DATABASE, State.DELETED_IN_DATABASE)
 BATCH = 200
 """How many workflows are held as documents at once."""
+MOST_TOLD = 100
+"""How many workflows one page of Markdown compares."""
 MOST_EXPLAINED = 50
 """How many conflicts of one push are told in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One workflow's difference; ``lines`` is a unified diff, or two against the base."""
-
-    entry: Entry
-    words: str
-    lines: tuple[str, ...]
-
-
 class Differ:
-    """Reads both sides' documents in batches and compares them."""
+    """Reads both sides' documents in batches and compares them.
 
-    def __init__(self, git: GitRepository, files: CommitSide, database: Side) -> None:
+    as_push: every difference leads from the database to git, whichever side moved.
+    """
+
+    def __init__(
+        self, git: GitRepository, files: CommitSide, database: Side, *, as_push: bool = False
+    ) -> None:
         self._git, self._files, self._database = git, files, database
+        self._as_push = as_push
 
     def differences(self, entries: Sequence[Entry]) -> Iterator[Difference]:
         """One for each entry, in order."""
@@ -58,25 +54,20 @@ class Differ:
         here = self._read_file(entry.key) if entry.repository else None
         if entry.repository and here is None:
             return Difference(
-                entry, "the file holds no valid workflow; `gitsync plan` names every problem", ()
+                entry, (), fault="the file holds no valid workflow; `gitsync plan` names every problem"
             )
-        old, new = _lines(there), _lines(here)
         base = (
             self._read_blob(entry.base_digest)
             if entry.state is State.DIVERGED and entry.base_digest
             else None
         )
-        if base is not None:
-            words = f"database: {describe(base, there)}; git: {describe(base, here)}"
-            lines = (
-                *unified(_lines(base), old, names=("base", "database")),
-                *unified(_lines(base), new, names=("base", "git")),
-            )
-            return Difference(entry, words, lines)
+        if base is not None and not self._as_push:
+            moved = (("database", there), ("git", here))
+            return Difference(entry, tuple(Leg(side, base, held, ("base", side)) for side, held in moved))
         names = (f"database/{entry.key}", f"git/{entry.key}")
-        if entry.state in MOVED_IN_DATABASE:
-            return Difference(entry, describe(here, there), tuple(unified(new, old, names=names[::-1])))
-        return Difference(entry, describe(there, here), tuple(unified(old, new, names=names)))
+        if entry.state in MOVED_IN_DATABASE and not self._as_push:
+            return Difference(entry, (Leg("", here, there, names[::-1]),))
+        return Difference(entry, (Leg("", there, here, names),))
 
     def _read_file(self, key: Key) -> Document | None:
         try:
@@ -93,5 +84,27 @@ class Differ:
             return None
 
 
-def _lines(document: Document | None) -> bytes:
-    return b"" if document is None else canonical_bytes(document)
+def tell_plan(
+    files: CommitSide, database: Side, plan: Plan, entries: Sequence[Entry]
+) -> dict[Key, Difference]:
+    """The differences of a push's plan that a page tells, the first ones of many.
+
+    Changes lead from the database to git, whoever moved; what stays apart reads as in ``diff``.
+    """
+    changed = {change.key for change in plan.changes}
+    kept = [*plan.conflicts, *plan.refused][:MOST_TOLD]
+    written = [entry for entry in entries if entry.key in changed][: MOST_TOLD - len(kept)]
+    kept += plan.left[: MOST_TOLD - len(kept) - len(written)]
+    differ, pusher = Differ(files.git, files, database), Differ(files.git, files, database, as_push=True)
+    found = [*differ.differences(kept), *pusher.differences(written)]
+    return {difference.entry.key: difference for difference in found}
+
+
+def tell_pull(
+    files: CommitSide, database: Side, plan: Plan, entries: Sequence[Entry]
+) -> dict[Key, Difference]:
+    """The differences of a pull's plan that a page tells: what was in conflict, then what was written."""
+    changed = {change.key for change in plan.changes}
+    kept = [*plan.conflicts, *plan.refused, *(entry for entry in entries if entry.key in changed)]
+    found = Differ(files.git, files, database).differences(kept[:MOST_TOLD])
+    return {difference.entry.key: difference for difference in found}
