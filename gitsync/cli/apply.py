@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitsync.cli.options import Settings, cache_option, common_options, examples, server_options, settings_of
+from gitsync.cli.options import (
+    PAGES,
+    Settings,
+    cache_option,
+    common_options_with,
+    examples,
+    server_options,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from gitsync.sync.saved import SavedPlan
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 @click.argument("file", metavar="FILE|-")
 @cache_option
 @server_options
-@common_options
+@common_options_with(*PAGES)
 @click.pass_context
 def command(context: click.Context, file: str) -> int:
     """Do exactly what a saved plan says, or nothing.

@@ -29,6 +29,7 @@ from gitsync.sync.side import Action, Applied
 if TYPE_CHECKING:
     from gitsync.cli.remote import Target
     from gitsync.errors import GitsyncError
+    from gitsync.render.markdown import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Deploy:
         if not is_reviewed:
             self._ask()
         self._warn()
+        page = self._page()
         applied = apply_push(
             self.plan,
             self.comparison,
@@ -63,7 +65,7 @@ class Deploy:
         )
         unsent = self._unsent() if count_unsent else 0
         outcome = push_outcome(self.plan, self.options)
-        self._print(applied, outlook, outcome, unsent)
+        self._print(applied, outlook, outcome, unsent, page)
         return finish(self.workspace.settings, outcome)
 
     def _check(self) -> Outlook:
@@ -77,6 +79,14 @@ class Deploy:
         check_target(self.database, self.plan, self.comparison, self.side)
         tell_limits(self.database, self.plan.changes, self.workspace.settings)
         return outlook
+
+    def _page(self) -> Page | None:
+        """What a page tells of the plan: read before it is replaced."""
+        if not self.workspace.settings.is_markdown:
+            return None
+        from gitsync.cli.page import make_page
+
+        return make_page(self.name, self.workspace, self.side, self.database, self.comparison, self.plan)
 
     def _ask(self) -> None:
         """Ask before anything is deleted or recreated."""
@@ -104,13 +114,24 @@ class Deploy:
         side = self.side
         return len(WorkTree(self.workspace.git, folder=side.folder, commit=side.commit).uncommitted)
 
-    def _print(self, applied: Applied, outlook: Outlook, outcome: GitsyncError | None, unsent: int) -> None:
+    def _print(
+        self,
+        applied: Applied,
+        outlook: Outlook,
+        outcome: GitsyncError | None,
+        unsent: int,
+        page: Page | None,
+    ) -> None:
         settings = self.workspace.settings
         if settings.is_json:
             from gitsync.render.json import render_json
 
             value = self._as_json(applied, outlook) | {"uncommitted": unsent, "error": as_part(outcome)}
             click.echo(render_json(value), nl=False)
+        elif page is not None:
+            from gitsync.cli.page import print_page
+
+            print_page(page, outcome, outlook.relinked)
         else:
             from gitsync.render.text import print_plan, print_relinked, say, summary
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from gitsync.cli.options import (
+    PAGES,
     cache_option,
-    common_options,
+    common_options_with,
     examples,
     exit_code_option,
     keys_argument,
@@ -31,7 +32,7 @@ from gitsync.cli.options import (
 @click.option("--words", is_flag=True, help="One line per workflow, without the lines of the files.")
 @cache_option
 @server_options
-@common_options
+@common_options_with(*PAGES)
 @click.pass_context
 def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, words: bool) -> int:
     """Show what differs between git and the database, in words and line by line.
@@ -63,6 +64,18 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                 ],
             }
             click.echo(render_json(value), nl=False)
+        elif settings.is_markdown:
+            from gitsync.cli.difference import MOST_TOLD
+            from gitsync.render.markdown import render_diff
+
+            page = render_diff(
+                apart,
+                differ.differences(apart[:MOST_TOLD]),
+                environment=workspace.environment.name,
+                commit=side.revision,
+                lines=not words,
+            )
+            click.echo(page, nl=False)
         else:
             from gitsync.render.text import print_diff, say
 

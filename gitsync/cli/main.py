@@ -148,6 +148,10 @@ def _report(error: Exception, settings: Settings) -> int:
 
         click.echo(render_json(error_json(error)), nl=False)
         return error.exit_code
+    if settings.is_markdown:
+        from gitsync.render.markdown import render_error
+
+        click.echo(render_error(error), nl=False)
     code = "" if f"[{error.code}]" in error.message else f" [{error.code}]"
     click.secho(f"gitsync: {error.message}{code}", err=True, fg="red" if settings.is_colourful else None)
     if isinstance(error, InvalidInput):

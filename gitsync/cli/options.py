@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 F = TypeVar("F", bound=Callable[..., Any])
-OUTPUTS: Final = ("text", "json", "sarif", "github", "junit")
+CHECKS: Final = ("text", "json", "sarif", "github", "junit")
+"""The forms of a list of problems."""
+PAGES: Final = ("text", "json", "markdown")
+"""The forms of a result that is about several workflows."""
+OUTPUTS: Final = tuple(dict.fromkeys((*CHECKS, *PAGES)))
 """Every form that the result of some command has; before the verb, any of them may stand."""
 _COMMON: Final = ("folder", "environment", "output", "yes", "quiet", "verbose", "no_color", "lock_timeout")
 
@@ -45,6 +49,11 @@ class Settings:
     def is_json(self) -> bool:
         """Whether the result goes out as JSON."""
         return self.output == "json"
+
+    @property
+    def is_markdown(self) -> bool:
+        """Whether the result goes out as Markdown."""
+        return self.output == "markdown"
 
     @property
     def is_colourful(self) -> bool:

@@ -66,7 +66,11 @@ def as_part(outcome: GitsyncError | None) -> dict[str, Any] | None:
 
 
 def finish(settings: Settings, outcome: GitsyncError | None) -> int:
-    """The exit code of a run; as text its error follows its result, as JSON it stands in it."""
-    if outcome is not None and not settings.is_json:
+    """The exit code of a run; as text its error follows its result, as JSON or Markdown it stands in it."""
+    if outcome is None:
+        return 0
+    if settings.is_markdown:
+        settings.tell(f"gitsync: {outcome.message} [{outcome.code}]")
+    elif not settings.is_json:
         raise outcome
-    return 0 if outcome is None else outcome.exit_code
+    return outcome.exit_code

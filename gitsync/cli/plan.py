@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitsync.cli.options import (
+    PAGES,
     cache_option,
-    common_options,
+    common_options_with,
     examples,
     exit_code_option,
     keys_argument,
@@ -17,6 +19,13 @@ from gitsync.cli.options import (
     settings_of,
 )
 from gitsync.cli.policy import policy_options, push_options
+
+if TYPE_CHECKING:
+    from gitsync.cli.remote import Target
+    from gitsync.cli.workspace import Workspace
+    from gitsync.errors import GitsyncError, Problem
+    from gitsync.sync.plan import Plan
+    from gitsync.sync.push import Outlook
 
 
 @click.command(
@@ -35,7 +44,7 @@ from gitsync.cli.policy import policy_options, push_options
 @click.option("--out", metavar="FILE", help="Save the plan, for `gitsync apply FILE`.")
 @cache_option
 @server_options
-@common_options
+@common_options_with(*PAGES)
 @click.pass_context
 def command(
     context: click.Context,
@@ -96,23 +105,17 @@ def command(
             click.echo(
                 render_json(plan_json("plan", plan, environment=name, commit=side.revision, **more)), nl=False
             )
-        else:
-            from gitsync.render.text import print_plan, print_relinked, say, summary
+        elif settings.is_markdown:
+            from gitsync.cli.page import make_page, print_page
 
-            console = settings.console()
-            say(console, f"{workspace.environment.name}: {database.address}")
-            print_plan(console, plan)
-            print_relinked(console, outlook.relinked)
-            say(
-                console,
-                summary(plan.changes, ("to create", "to overwrite", "to delete")) or "nothing to write",
+            print_page(
+                make_page("plan", workspace, side, database, comparison, plan),
+                obstacle,
+                outlook.relinked,
+                problems=problems,
             )
-            if obstacle:
-                say(console, f"a push would stop: {obstacle.message} [{obstacle.code}]", style="red")
-                for line in (*problems, *obstacle.lines):
-                    say(console, f"  {line}")
-                if obstacle.cure:
-                    say(console, f"  next: {obstacle.cure}")
+        else:
+            _print_text(workspace, database, plan, outlook, obstacle, problems)
         tell_limits(database, plan.changes, settings)
         if out is not None and obstacle is not None:
             settings.tell(f"{out} was not written, since a push would stop")
@@ -133,3 +136,29 @@ def command(
         if not exit_code:
             return 0
         return obstacle.exit_code if obstacle else plan_exit(plan)
+
+
+def _print_text(
+    workspace: Workspace,
+    database: Target,
+    plan: Plan,
+    outlook: Outlook,
+    obstacle: GitsyncError | None,
+    problems: Sequence[Problem],
+) -> None:
+    from gitsync.render.text import print_plan, print_relinked, say, summary
+
+    console = workspace.settings.console()
+    say(console, f"{workspace.environment.name}: {database.address}")
+    print_plan(console, plan)
+    print_relinked(console, outlook.relinked)
+    say(
+        console,
+        summary(plan.changes, ("to create", "to overwrite", "to delete")) or "nothing to write",
+    )
+    if obstacle:
+        say(console, f"a push would stop: {obstacle.message} [{obstacle.code}]", style="red")
+        for line in (*problems, *obstacle.lines):
+            say(console, f"  {line}")
+        if obstacle.cure:
+            say(console, f"  next: {obstacle.cure}")

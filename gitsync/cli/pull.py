@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gitsync.cli.options import (
+    PAGES,
     cache_option,
-    common_options,
+    common_options_with,
     examples,
     keys_argument,
     server_options,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 @click.option("--max-deletes", type=click.IntRange(min=0), metavar="N", help="Delete at most N files.")
 @cache_option
 @server_options
-@common_options
+@common_options_with(*PAGES)
 @click.pass_context
 def command(
     context: click.Context,
@@ -166,7 +167,7 @@ class _Pull:
         return side.git.commit(paths, f"{text.rstrip()}\n\n{trailer}\n")
 
     def print(self, pulled: PullPlan, commit: str | None, outcome: GitsyncError | None) -> None:
-        """The result, as text or JSON."""
+        """The result, as text, JSON or Markdown."""
         from gitsync.cli.outcome import as_part
         from gitsync.render.json import entries_json, plan_json, render_json
         from gitsync.render.text import print_plan, print_unkeyed, say, summary
@@ -184,6 +185,16 @@ class _Pull:
                 error=as_part(outcome),
             )
             click.echo(render_json(value), nl=False)
+            return
+        if self.settings.is_markdown:
+            from gitsync.cli.difference import tell_pull
+            from gitsync.render.markdown import Page, render_plan
+
+            name, head = self.workspace.environment.name, commit or self.side.revision
+            told = tell_pull(self.side, self.database, plan, self.comparison.entries)
+            warnings = (*snapshot.warnings, *self.warnings)
+            page = Page("pull", name, head, plan, told, obstacle=outcome, warnings=warnings)
+            click.echo(render_plan(page), nl=False)
             return
         console = self.settings.console()
         print_plan(console, plan)

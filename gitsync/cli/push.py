@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from gitsync.cli.options import (
+    PAGES,
     cache_option,
-    common_options,
+    common_options_with,
     examples,
     keys_argument,
     ref_option,
@@ -33,7 +34,7 @@ from gitsync.cli.policy import policy_options, push_options
 @policy_options
 @cache_option
 @server_options
-@common_options
+@common_options_with(*PAGES)
 @click.pass_context
 def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values: Any) -> int:
     """Bring a commit's workflows into the database, in one transaction.

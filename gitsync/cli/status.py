@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from gitsync.cli.options import (
+    PAGES,
     cache_option,
-    common_options,
+    common_options_with,
     examples,
     exit_code_option,
     keys_argument,
@@ -31,7 +32,7 @@ from gitsync.cli.options import (
 @click.option("--all", "show_all", is_flag=True, help="List the workflows that are in step as well.")
 @cache_option
 @server_options
-@common_options
+@common_options_with(*PAGES)
 @click.pass_context
 def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: bool, show_all: bool) -> int:
     """Show which side of each workflow has moved since the two were last in step.
@@ -68,6 +69,24 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                 uncommitted=uncommitted,
             )
             click.echo(render_json(value), nl=False)
+            return drift_exit(entries) if exit_code else 0
+        if settings.is_markdown:
+            from gitsync.cli.difference import MOST_TOLD, Differ
+            from gitsync.render.markdown import render_status
+
+            moved = [entry for entry in entries if entry.state is not State.IN_SYNC][:MOST_TOLD]
+            page = render_status(
+                comparison,
+                entries,
+                environment=workspace.environment.name,
+                commit=side.revision,
+                uncommitted=[side.path(key) for key in uncommitted],
+                told={
+                    found.entry.key: found
+                    for found in Differ(workspace.git, side, database).differences(moved)
+                },
+            )
+            click.echo(page, nl=False)
             return drift_exit(entries) if exit_code else 0
         from gitsync.render.text import print_advice, print_entries, print_unkeyed, say
 

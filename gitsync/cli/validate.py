@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gitsync.cli.options import OUTPUTS, Settings, common_options_with, examples, settings_of
+from gitsync.cli.options import CHECKS, Settings, common_options_with, examples, settings_of
 
 if TYPE_CHECKING:
     from gitsync.cli.checking import Base, Checked, Project
@@ -45,7 +45,7 @@ _COLOURS: Final[Mapping[str, Mapping[str, Any]]] = {
     help="As a hook before a commit: pass over files that are none of gitsync's, and look for calls of what "
     "the commit deletes.",
 )
-@common_options_with(*OUTPUTS)
+@common_options_with(*CHECKS)
 @click.pass_context
 def command(
     context: click.Context,

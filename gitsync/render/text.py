@@ -98,12 +98,17 @@ def print_relinked(console: Console, calls: Sequence[Call]) -> None:
     """One line for each workflow whose calls follow a new id."""
     if calls:
         say(console, "calls that follow the new ids:")
+    for line in list_relinked(calls):
+        say(console, f"  {line}")
+
+
+def list_relinked(calls: Sequence[Call]) -> list[str]:
+    """For each workflow with such calls where they are: ``billing.dunning: draft, version 3``."""
     places: dict[str, list[str]] = {}
     for call in calls:
         place = "draft" if call.version is None else f"version {call.version}"
         places.setdefault(call.title, []).append(place)
-    for title, listed in places.items():
-        say(console, f"  {title}: {', '.join(dict.fromkeys(listed))}")
+    return [f"{title}: {', '.join(dict.fromkeys(listed))}" for title, listed in places.items()]
 
 
 def summary(changes: Sequence[Change], words: tuple[str, str, str]) -> str:

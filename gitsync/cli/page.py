@@ -1,0 +1,41 @@
+"""The page of a push's plan, made before it is known how the push goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from gitsync.cli.difference import tell_plan
+from gitsync.cli.workspace import Workspace
+from gitsync.errors import GitsyncError, Problem
+from gitsync.render.markdown import Page, render_plan
+from gitsync.sides.repository import CommitSide
+from gitsync.sync.around import Call
+from gitsync.sync.plan import Plan
+from gitsync.sync.push import find_warnings
+from gitsync.sync.reconcile import Comparison
+from gitsync.sync.side import Side
+
+
+def make_page(
+    command: str, workspace: Workspace, side: CommitSide, database: Side, comparison: Comparison, plan: Plan
+) -> Page:
+    """What a page tells of a plan; to be made while the database holds what the plan replaces."""
+    return Page(
+        command,
+        workspace.environment.name,
+        side.revision,
+        plan,
+        told=tell_plan(side, database, plan, comparison.entries),
+        warnings=(*comparison.database.warnings, *map(str, find_warnings(plan, comparison))),
+    )
+
+
+def print_page(
+    page: Page, obstacle: GitsyncError | None, relinked: Sequence[Call], *, problems: Sequence[Problem] = ()
+) -> None:
+    """The page with what came of the plan."""
+    found = replace(page, obstacle=obstacle, problems=problems, relinked=relinked)
+    click.echo(render_plan(found), nl=False)
