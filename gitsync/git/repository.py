@@ -131,6 +131,16 @@ class GitRepository:
                 cure="`git log --oneline` shows what there is; `git fetch` brings what is missing",
             ) from error
 
+    def main_branch(self) -> str:
+        """The branch that the remote ``origin`` calls its head, else the one checked out, else ``main``."""
+        for ref in ("refs/remotes/origin/HEAD", "HEAD"):
+            try:
+                name = self._text(["symbolic-ref", "--quiet", ref]).strip()
+            except GitError:
+                continue  # no remote, or a detached HEAD
+            return name.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
+        return "main"
+
     def tree(self, commit: str, folder: str) -> dict[str, TreeEntry]:
         """The direct content of `folder` in `commit`, by name; empty where the folder isn't there."""
         spec = f"{commit}:{folder}" if folder not in ("", ".") else f"{commit}:"
