@@ -1,0 +1,317 @@
+"""The pipelines that ``init`` makes, run step by step against a bare origin and PostgreSQL.
+
+A pull request is planned with a role that may only read; a merge deploys with one that may write.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.support.git import TestRepository, make_origin_and_clone
+from tests.support.loop import TENANT, Editor, gitsync, make_file
+from tests.support.pipelines import TOKEN, JobRun, Runner, Thread, serve_thread
+from tests.support.postgres import libpq_url
+
+FILES = {"github": ".github/workflows/gitsync.yml", "gitlab": ".gitlab/gitsync.yml"}
+ACTOR = "22222222-2222-4222-8222-222222222222"
+
+
+@dataclass
+class Team:
+    """A repository with both pipelines, its database, and the pull request 7 of a branch ``topic``."""
+
+    clone: TestRepository
+    origin: TestRepository
+    editor: Editor
+    runner: Runner
+    thread: Thread
+    system: str
+
+    def merge(self, **texts: str | None) -> None:
+        """A commit on main in which each key says its text, or has no file."""
+        self._commit(texts)
+        self.clone.git("push", "-q", "origin", "HEAD:main")
+
+    def propose(self, **texts: str | None) -> None:
+        """A pull request with such a commit."""
+        self.clone.git("switch", "-q", "-C", "topic", "main")
+        self._commit(texts)
+        self.offer()
+
+    def offer(self) -> None:
+        """Push ``topic``, and the commit that merging it would make, as GitHub keeps it."""
+        self.clone.git("push", "-q", "--force", "origin", "topic")
+        self.clone.git("switch", "-q", "--detach", "main")
+        self.clone.merge("topic")
+        self.clone.git("push", "-q", "--force", "origin", "HEAD:refs/pull/7/merge")
+        self.clone.git("switch", "-q", "main")
+
+    def _commit(self, texts: dict[str, str | None]) -> None:
+        for key, text in texts.items():
+            path = self.clone.path / f"workflows/{key}.json"
+            if text is None:
+                path.unlink()
+            else:
+                self.clone.write(f"workflows/{key}.json", make_file(key, text))
+        self.clone.commit(f"Set {texts}")
+
+    def start(self) -> None:
+        """Deploy what main holds, without a pipeline."""
+        options = ["-e", "prod", "push", "--update", "-q"]
+        ran = gitsync("-C", str(self.clone.path), *options, variables=dict(self.runner.secrets["prod"]))
+        assert ran.code == 0, ran.err
+
+    def deploy(self) -> JobRun:
+        """The job that runs after a merge."""
+        if self.system == "github":
+            return self.runner.github("deploy", file=FILES["github"])
+        return self.runner.gitlab("gitsync-deploy", file=FILES["gitlab"])
+
+    def plan(self) -> JobRun:
+        """The job that plans the pull request."""
+        if self.system == "github":
+            return self.runner.github("pull-request", file=FILES["github"], branch="topic")
+        return self.runner.gitlab("gitsync-plan", file=FILES["gitlab"], branch="topic")
+
+    def page(self, done: JobRun) -> str:
+        """The page that a job leaves behind."""
+        return done.summary if self.system == "github" else "".join(done.files.values())
+
+    def code(self, done: JobRun, name: str) -> int:
+        """The exit code of a job's work: its step, or its script."""
+        return done.codes[name if self.system == "github" else "script"]
+
+
+@pytest.fixture(params=["github", "gitlab"])
+def team(request: pytest.FixtureRequest, tmp_path: Path, postgres_database: str) -> Iterator[Team]:
+    origin, clone = make_origin_and_clone(tmp_path)
+    source = ["--source", "https://git.example.com/tools/gitsync.git@v1.0.0"]
+    pipelines = ["--ci", "github", "--ci", "gitlab"]
+    assert gitsync("-C", str(clone.path), "init", *pipelines, *source).code == 0
+    secrets = {
+        "GITSYNC_DATABASE_URL": postgres_database,
+        "GITSYNC_TENANT": TENANT,
+        "GITSYNC_ACTOR": ACTOR,
+    }
+    ran = gitsync("-C", str(clone.path), "-e", "prod", "db", "init", variables=secrets)
+    assert ran.code == 0, ran.err
+    clone.write("workflows/a.json", make_file("a", "a1"))
+    clone.write("workflows/b.json", make_file("b", "b1"))
+    clone.commit("Start")
+    clone.git("push", "-q", "origin", "HEAD:main")
+    with serve_thread() as thread, reading_role(postgres_database) as reader:
+        plan = {"GITSYNC_DATABASE_URL": reader, "GITSYNC_TENANT": TENANT, "GITSYNC_COMMENT_TOKEN": TOKEN}
+        runner = Runner(origin, tmp_path / "runs", {"prod": secrets, "prod-plan": plan}, thread.url)
+        editor = Editor(postgres_database, tenant=TENANT)
+        yield Team(clone, origin, editor, runner, thread, request.param)
+
+
+@contextmanager
+def reading_role(url: str) -> Iterator[str]:
+    """The URL of a role that may only read, until the block ends."""
+    role = f"planner_{os.getpid()}"
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}".encode())
+    try:
+        yield make_url(url).set(username=role).render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(libpq_url(url), autocommit=True) as connection:
+            connection.execute(f"DROP OWNED BY {role}".encode())
+            connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_a_merge_deploys_and_the_next_one_updates_in_place(team: Team) -> None:
+    first = team.deploy()
+    identity = team.editor.id_of("a")
+    team.merge(a="a2", c="c1")
+
+    second = team.deploy()
+
+    assert first.is_green, first.log
+    assert second.is_green, second.log
+    assert team.editor.texts() == {"a": "a2", "b": "b1", "c": "c1"}
+    assert team.editor.id_of("a") == identity
+    assert "## ✅ prod: 1 created, 1 overwritten" in team.page(second)
+    assert "prod is in step with this commit" in second.log
+
+
+def test_a_merge_without_changes_is_green(team: Team) -> None:
+    team.start()
+
+    again = team.deploy()
+
+    assert again.is_green, again.log
+    assert "## ✅ prod: nothing to write" in team.page(again)
+
+
+def test_a_merge_after_an_edit_of_the_same_workflow_stops_and_says_what_to_do(team: Team) -> None:
+    team.start()
+    team.editor.save("a", "edited in the product")
+    team.merge(a="a2", b="b2")
+
+    done = team.deploy()
+
+    assert team.code(done, "Deploy") == 3
+    assert team.editor.texts() == {"a": "edited in the product", "b": "b1"}
+    assert "## ⛔ gitsync stopped: conflict" in team.page(done)
+    assert "| diverged | `a` | database: draft: description changed; git: draft: description changed |" in (
+        team.page(done)
+    )
+    assert "`gitsync pull --force a`" in team.page(done)
+    assert "Nothing was written: a workflow was edited in prod as well" in done.log
+    if team.system == "github":
+        (error,) = done.annotations
+        assert error.startswith("::error title=gitsync conflict::Nothing was written")
+
+
+def test_a_merge_after_an_edit_of_another_workflow_deploys_and_reports_the_drift(team: Team) -> None:
+    team.start()
+    team.editor.save("b", "edited in the product")
+    team.merge(a="a2")
+
+    done = team.deploy()
+
+    assert done.is_green, done.log
+    assert team.editor.texts() == {"a": "a2", "b": "edited in the product"}
+    assert "## ✅ prod: 1 overwritten" in team.page(done)
+    assert "⚠️ 1 workflow was edited in the product and left alone" in team.page(done)
+    assert "| leave | `b` | database-ahead: draft: description changed |" in team.page(done)
+
+
+def test_a_deleted_file_is_left_in_the_database_and_named(team: Team) -> None:
+    team.start()
+    team.merge(b=None, a="a2")
+
+    done = team.deploy()
+
+    assert done.is_green, done.log
+    assert team.editor.texts() == {"a": "a2", "b": "b1"}
+    assert "| leave | `b` | deleted-in-repository" in team.page(done)
+
+
+def test_wrong_secrets_are_told_as_such(team: Team) -> None:
+    planner = dict(team.runner.secrets["prod-plan"])
+    team.runner.secrets = {"prod": planner, "prod-plan": planner}
+
+    done = team.deploy()
+
+    assert team.code(done, "Deploy") == 9
+    assert "Check the" in done.log
+    assert "of the environment prod" in done.log
+    assert team.editor.texts() == {}
+
+
+def test_a_pull_request_is_planned_with_read_only_credentials(team: Team) -> None:
+    team.start()
+    before = team.editor.dump()
+    team.propose(a="a2", new="new")
+
+    done = team.plan()
+
+    assert team.code(done, "Plan") == 0, done.log
+    assert "## ✅ prod: 1 to create, 1 to overwrite" in team.page(done)
+    assert "| overwrite | `a` | draft: description changed |" in team.page(done)
+    assert team.editor.dump() == before
+
+
+def test_the_plan_is_one_comment_that_is_kept_up_to_date(team: Team) -> None:
+    team.start()
+    for number in range(230):
+        team.thread.add(f"Comment {number}")
+    team.thread.add("<!-- gitsync plan prod -->\nWhat does this mark mean?", kind="User")
+    before = len(team.thread.comments)
+    team.propose(a="a2")
+    first = team.plan()
+    team.propose(a="a2", new="new")
+
+    second = team.plan()
+
+    (ours,) = team.thread.comments[before:]
+    assert first.codes.get("Comment", 0) == second.codes.get("Comment", 0) == 0, second.log
+    assert ours["body"] == team.page(second) != team.page(first)
+    assert ours["body"].startswith("<!-- gitsync plan prod -->\n## ✅ prod: 1 to create, 1 to overwrite")
+
+
+def test_a_plan_that_would_stop_fails_the_pull_request_and_is_commented(team: Team) -> None:
+    team.start()
+    team.editor.save("a", "edited in the product")
+    team.propose(a="a2")
+
+    done = team.plan()
+
+    assert team.code(done, "Plan") == 3
+    assert not done.is_green
+    assert "Bring that edit into this branch with gitsync pull" in done.log
+    (comment,) = team.thread.comments
+    assert "a push would stop: conflict" in comment["body"]
+
+
+def test_a_plan_that_cannot_be_made_is_commented_too(team: Team) -> None:
+    team.propose(a="a2")
+    team.runner.secrets = {
+        **team.runner.secrets,
+        "prod-plan": {
+            "GITSYNC_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+            "GITSYNC_TENANT": TENANT,
+            "GITSYNC_COMMENT_TOKEN": TOKEN,
+        },
+    }
+
+    done = team.plan()
+
+    assert team.code(done, "Plan") == 1
+    (comment,) = team.thread.comments
+    assert comment["body"].startswith("<!-- gitsync plan prod -->\n## ⛔ gitsync stopped: failed")
+
+
+@pytest.mark.parametrize("team", ["github"], indirect=True)
+def test_a_pull_request_from_a_fork_has_no_secrets_and_no_plan(team: Team) -> None:
+    team.propose(a="a2")
+    team.runner.secrets = {"prod": {}, "prod-plan": {}}
+
+    done = team.plan()
+
+    assert not done.codes.keys() & {"Plan", "Comment"}
+    assert team.thread.calls == []
+
+
+@pytest.mark.parametrize("team", ["gitlab"], indirect=True)
+def test_without_a_token_gitlab_has_the_plan_as_a_file_alone(team: Team) -> None:
+    team.propose(a="a2")
+    plan = {key: text for key, text in team.runner.secrets["prod-plan"].items() if "TOKEN" not in key}
+    team.runner.secrets = {**team.runner.secrets, "prod-plan": plan}
+
+    done = team.plan()
+
+    assert done.is_green, done.log
+    assert "## ✅ prod: 2 to create" in done.files["gitsync-plan.md"]
+    assert team.thread.calls == []
+
+
+def test_a_conflict_is_solved_as_the_message_says(team: Team) -> None:
+    team.start()
+    team.editor.save("a", "edited in the product")
+    team.merge(b="b2")
+    team.merge(a="a2")
+    assert team.code(team.deploy(), "Deploy") == 3
+
+    variables = dict(team.runner.secrets["prod"])
+    assert (
+        gitsync("-C", str(team.clone.path), "-e", "prod", "pull", "--force", "a", variables=variables).code
+        == 0
+    )
+    team.clone.commit("Take over the edit")
+    team.clone.git("push", "-q", "origin", "HEAD:main")
+    solved = team.deploy()
+
+    assert solved.is_green, solved.log
+    assert team.editor.texts() == {"a": "edited in the product", "b": "b2"}
