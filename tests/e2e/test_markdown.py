@@ -209,3 +209,45 @@ def test_what_a_push_by_force_replaces_reads_as_the_push_writes_it(loop: Loop) -
 
     assert '`description`: `"editor"` → `"git"`' in ran.out
     assert '-      "description": "editor"' in ran.out
+
+
+def test_what_a_protection_says_is_on_the_page_line_by_line(tmp_path: Path, postgres_database: str) -> None:
+    loop = make_loop(tmp_path, url=postgres_database, tenant=TENANT)
+    published = json.loads(make_file("a", "1", versions=[1]))
+    loop.repository.commit_file("workflows/a.json", canonical_bytes(published))
+    loop.push()
+    published["publishedVersions"][0]["definition"]["description"] = "rewritten"
+    loop.repository.commit_file("workflows/a.json", canonical_bytes(published))
+
+    ran = loop.gitsync("plan", "--update", "--in-place", "-o", "markdown", "--exit-code")
+
+    assert ran.code == 6
+    assert "## ⛔ dev: a push would stop: a protection refused" in ran.out
+    assert "(`VERSION_REWRITTEN`, exit 6)" in ran.out
+    assert re.search(r"^- a: .*version 1", ran.out, re.MULTILINE)
+    assert '- version 1 rewritten:\n  - `description`: `"version 1"` → `"rewritten"`' in ran.out
+
+
+def test_calls_that_follow_a_new_id_are_on_the_page(loop: Loop) -> None:
+    loop.commit(a="1")
+    loop.push()
+    loop.editor.create("caller", "1", calls=loop.editor.id_of("a"))
+    loop.commit(a="2")
+
+    plan = loop.gitsync("plan", "--update", "--recreate", "-o", "markdown")
+    push = loop.gitsync("push", "--update", "--recreate", "-o", "markdown")
+
+    for ran in (plan, push):
+        assert "Calls that follow the new ids:\n\n- caller: draft\n" in ran.out
+
+
+def test_a_saved_plan_is_applied_with_the_page_of_a_push(loop: Loop, tmp_path: Path) -> None:
+    loop.commit(a="1", b="1")
+    saved = str(tmp_path / "plan.json")
+    loop.gitsync("plan", "--update", "--out", saved)
+
+    ran = loop.gitsync("apply", saved, "-o", "markdown")
+
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("<!-- gitsync apply dev -->\n## ✅ dev: 2 created\n")
+    assert "| create | `a` | new: 'Workflow a', no published version |" in ran.out
