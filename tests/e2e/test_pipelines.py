@@ -34,6 +34,12 @@ class Team:
     runner: Runner
     thread: Thread
     system: str
+    prefix: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of ``gitsync.yaml``."""
+        return self.clone.path / self.prefix
 
     def merge(self, **texts: str | None) -> None:
         """A commit on main in which each key says its text, or has no file."""
@@ -56,17 +62,17 @@ class Team:
 
     def _commit(self, texts: dict[str, str | None]) -> None:
         for key, text in texts.items():
-            path = self.clone.path / f"workflows/{key}.json"
+            path = self.folder / f"workflows/{key}.json"
             if text is None:
                 path.unlink()
             else:
-                self.clone.write(f"workflows/{key}.json", make_file(key, text))
+                path.write_bytes(make_file(key, text, versions=[1]))
         self.clone.commit(f"Set {texts}")
 
     def start(self) -> None:
         """Deploy what main holds, without a pipeline."""
         options = ["-e", "prod", "push", "--update", "-q"]
-        ran = gitsync("-C", str(self.clone.path), *options, variables=dict(self.runner.secrets["prod"]))
+        ran = gitsync("-C", str(self.folder), *options, variables=dict(self.runner.secrets["prod"]))
         assert ran.code == 0, ran.err
 
     def deploy(self) -> JobRun:
@@ -92,26 +98,29 @@ class Team:
 
 @pytest.fixture(params=["github", "gitlab"])
 def team(request: pytest.FixtureRequest, tmp_path: Path, postgres_database: str) -> Iterator[Team]:
+    with make_team(tmp_path, postgres_database, request.param) as team:
+        yield team
+
+
+@contextmanager
+def make_team(tmp_path: Path, url: str, system: str, prefix: str = "") -> Iterator[Team]:
+    """A team whose main branch holds the workflows a and b, none of them deployed."""
     origin, clone = make_origin_and_clone(tmp_path)
+    folder = clone.path / prefix
+    folder.mkdir(parents=True, exist_ok=True)
     source = ["--source", "https://git.example.com/tools/gitsync.git@v1.0.0"]
-    pipelines = ["--ci", "github", "--ci", "gitlab"]
-    assert gitsync("-C", str(clone.path), "init", *pipelines, *source).code == 0
-    secrets = {
-        "GITSYNC_DATABASE_URL": postgres_database,
-        "GITSYNC_TENANT": TENANT,
-        "GITSYNC_ACTOR": ACTOR,
-    }
-    ran = gitsync("-C", str(clone.path), "-e", "prod", "db", "init", variables=secrets)
+    assert gitsync("-C", str(folder), "init", "--ci", "github", "--ci", "gitlab", *source).code == 0
+    secrets = {"GITSYNC_DATABASE_URL": url, "GITSYNC_TENANT": TENANT, "GITSYNC_ACTOR": ACTOR}
+    ran = gitsync("-C", str(folder), "-e", "prod", "db", "init", variables=secrets)
     assert ran.code == 0, ran.err
-    clone.write("workflows/a.json", make_file("a", "a1"))
-    clone.write("workflows/b.json", make_file("b", "b1"))
+    for key in ("a", "b"):
+        (folder / f"workflows/{key}.json").write_bytes(make_file(key, f"{key}1", versions=[1]))
     clone.commit("Start")
     clone.git("push", "-q", "origin", "HEAD:main")
-    with serve_thread() as thread, reading_role(postgres_database) as reader:
+    with serve_thread() as thread, reading_role(url) as reader:
         plan = {"GITSYNC_DATABASE_URL": reader, "GITSYNC_TENANT": TENANT, "GITSYNC_COMMENT_TOKEN": TOKEN}
         runner = Runner(origin, tmp_path / "runs", {"prod": secrets, "prod-plan": plan}, thread.url)
-        editor = Editor(postgres_database, tenant=TENANT)
-        yield Team(clone, origin, editor, runner, thread, request.param)
+        yield Team(clone, origin, Editor(url, tenant=TENANT), runner, thread, system, prefix)
 
 
 @contextmanager
@@ -306,8 +315,7 @@ def test_a_conflict_is_solved_as_the_message_says(team: Team) -> None:
 
     variables = dict(team.runner.secrets["prod"])
     assert (
-        gitsync("-C", str(team.clone.path), "-e", "prod", "pull", "--force", "a", variables=variables).code
-        == 0
+        gitsync("-C", str(team.folder), "-e", "prod", "pull", "--force", "a", variables=variables).code == 0
     )
     team.clone.commit("Take over the edit")
     team.clone.git("push", "-q", "origin", "HEAD:main")
@@ -315,3 +323,83 @@ def test_a_conflict_is_solved_as_the_message_says(team: Team) -> None:
 
     assert solved.is_green, solved.log
     assert team.editor.texts() == {"a": "edited in the product", "b": "b2"}
+
+
+def validate(team: Team) -> JobRun:
+    """The job that validates the pull request."""
+    if team.system == "github":
+        return team.plan()
+    return team.runner.gitlab("gitsync-validate", file=FILES["gitlab"], branch="topic")
+
+
+def break_file(team: Team) -> None:
+    """A pull request in which the file of ``a`` has a setting of the wrong type."""
+    team.clone.git("switch", "-q", "-C", "topic", "main")
+    path = team.folder / "workflows/a.json"
+    path.write_bytes(path.read_bytes().replace(b'"isPaused": false', b'"isPaused": 3'))
+    team.clone.commit("Break a")
+    team.offer()
+
+
+def test_a_good_pull_request_is_green(team: Team) -> None:
+    team.start()
+    team.propose(a="a2")
+
+    done = validate(team)
+
+    assert done.is_green, done.log
+    if team.system == "github":
+        assert done.codes == {"Validate": 0, "Plan": 0, "Comment": 0}
+
+
+def test_a_pull_request_with_a_broken_file_fails_and_is_annotated(team: Team) -> None:
+    team.start()
+    break_file(team)
+
+    done = validate(team)
+
+    line = 1 + make_file("a", "a1", versions=[1]).decode().split('"isPaused"')[0].count("\n")
+    assert team.code(done, "Validate") == 4
+    if team.system == "github":
+        found = [text for text in done.annotations if "file=" in text]
+        assert [text.partition(",col=")[0] for text in found] == [
+            f"::error file=workflows/a.json,line={line}"
+        ]
+        assert done.codes["Plan"] == 4
+        assert "a push would stop: invalid input" in team.thread.comments[0]["body"]
+    else:
+        assert f"workflows/a.json:{line}:" in done.log
+        assert '<failure type="SCHEMA_VALIDATION_FAILED"' in done.files["gitsync.xml"]
+
+
+def test_a_pull_request_that_rewrites_a_published_version_fails(team: Team) -> None:
+    team.start()
+    team.clone.git("switch", "-q", "-C", "topic", "main")
+    path = team.folder / "workflows/a.json"
+    path.write_bytes(path.read_bytes().replace(b'"description": "version 1"', b'"description": "no more"'))
+    team.clone.commit("Rewrite version 1")
+    team.offer()
+
+    done = validate(team)
+
+    assert team.code(done, "Validate") == 4
+    assert "version 1" in done.log
+
+
+def test_in_a_subfolder_annotations_name_the_path_from_the_top(
+    tmp_path: Path, postgres_database: str
+) -> None:
+    with make_team(tmp_path, postgres_database, "github", prefix="tools/flows") as team:
+        break_file(team)
+
+        done = team.plan()
+
+    assert any(text.startswith("::error file=tools/flows/workflows/a.json,") for text in done.annotations)
+
+
+def test_in_a_subfolder_a_merge_deploys(tmp_path: Path, postgres_database: str) -> None:
+    with make_team(tmp_path, postgres_database, "github", prefix="tools/flows") as team:
+        done = team.deploy()
+
+        assert done.is_green, done.log
+        assert team.editor.texts() == {"a": "a1", "b": "b1"}
