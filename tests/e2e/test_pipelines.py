@@ -6,6 +6,7 @@ A pull request is planned with a role that may only read; a merge deploys with o
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 from sqlalchemy.engine import make_url
 
 from tests.support.git import TestRepository, make_origin_and_clone
 from tests.support.loop import TENANT, Editor, gitsync, make_file
-from tests.support.pipelines import TOKEN, JobRun, Runner, Thread, serve_thread
+from tests.support.pipelines import SHELLS, TOKEN, JobRun, Runner, Thread, holds, serve_thread
 from tests.support.postgres import libpq_url
 
 FILES = {"github": ".github/workflows/gitsync.yml", "gitlab": ".gitlab/gitsync.yml"}
@@ -403,3 +405,37 @@ def test_in_a_subfolder_a_merge_deploys(tmp_path: Path, postgres_database: str) 
 
         assert done.is_green, done.log
         assert team.editor.texts() == {"a": "a1", "b": "b1"}
+
+
+ACTION = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_bytes())["runs"]["steps"]
+
+
+@pytest.mark.parametrize(
+    "run,url,names",
+    [
+        ("pull-request", "postgresql://", ["Validate", "Plan", "Comment"]),
+        ("pull-request", "", ["Validate"]),
+        ("deploy", "postgresql://", ["Deploy"]),
+        ("install", "postgresql://", []),
+    ],
+)
+def test_the_action_runs_the_steps_of_what_was_asked(run: str, url: str, names: list[str]) -> None:
+    context = {"inputs.run": run, "env.GITSYNC_DATABASE_URL": url}
+
+    found = [step.get("name") for step in ACTION if "if" in step and holds(step["if"], context, ok=True)]
+
+    assert found == names
+
+
+@pytest.mark.parametrize(
+    "run,code", [("pull-request", 0), ("deploy", 0), ("install", 0), ("push", 1), ("", 1)]
+)
+def test_the_action_takes_no_other_word_than_its_three(run: str, code: int) -> None:
+    check = next(step for step in ACTION if step.get("name") == "Check the inputs")
+
+    done = subprocess.run(
+        [*SHELLS["bash"], "-c", check["run"]], env={"RUN": run}, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == code
+    assert ("::error" in done.stdout) is bool(code)

@@ -168,7 +168,7 @@ class Runner:
             "github.event.pull_request.number": "7",
         }
         context |= {f"secrets.{key}": text for key, text in self.secrets[job["environment"]].items()}
-        assert _holds(job["if"], context, ok=True), f"the job {name} does not run on {event}"
+        assert holds(job["if"], context, ok=True), f"the job {name} does not run on {event}"
         given = {**workflow.get("env", {}), **job.get("env", {})}
         variables = {key: _expand(text, context) for key, text in given.items()}
         variables |= {
@@ -200,7 +200,7 @@ class Runner:
         ref: str,
     ) -> None:
         name = step.get("name", step.get("uses", "").partition("@")[0])
-        if not _holds(step.get("if", "success()"), context, ok=done.is_green) or name == "Install gitsync":
+        if not holds(step.get("if", "success()"), context, ok=done.is_green) or name == "Install gitsync":
             return
         if name == "actions/checkout":
             self._checkout(work / "clone", ref, depth=step["with"].get("fetch-depth", 1))
@@ -276,7 +276,7 @@ class Runner:
         return found.returncode
 
 
-def _holds(condition: str, context: Mapping[str, str], *, ok: bool) -> bool:
+def holds(condition: str, context: Mapping[str, str], *, ok: bool) -> bool:
     """Whether an ``if`` holds: terms joined by ``&&``; without a status function it asks for success."""
     text = condition.removeprefix("${{").removesuffix("}}").strip()
     terms = text.split(" && ")
