@@ -104,6 +104,22 @@ class BranchPull:
             )
             click.echo(render_json(value), nl=False)
             return
+        if self.settings.is_markdown:
+            from gitsync.cli.difference import tell_pull
+            from gitsync.render.markdown import Page, render_plan
+
+            page = Page(
+                "pull",
+                self.workspace.environment.name,
+                made.commit or self.side.revision,
+                plan,
+                told=tell_pull(self.side, self.database, plan, comparison.entries),
+                obstacle=outcome,
+                notes=self._told(made),
+                warnings=(*comparison.database.warnings, *self.warnings),
+            )
+            click.echo(render_plan(page), nl=False)
+            return
         console = self.settings.console()
         print_plan(console, plan)
         for line in self._told(made):

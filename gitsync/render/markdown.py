@@ -55,7 +55,8 @@ class Page:
     """What a page about a plan tells.
 
     command: ``plan``, ``push``, ``apply`` or ``pull``. told: the differences of as many keys as are told in words.
-    obstacle: what stops the push, or ended it after the rest was written.
+    obstacle: what stops the push, or ended it after the rest was written. notes: what else there is to say,
+    commands between back-ticks.
     """
 
     command: str
@@ -66,6 +67,7 @@ class Page:
     obstacle: GitsyncError | None = None
     problems: Sequence[Problem] = ()
     relinked: Sequence[Call] = ()
+    notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
 
@@ -196,6 +198,8 @@ def _notes(page: Page) -> Iterator[str]:
             f"{WARNED} {count(len(moved), 'workflow')} {were} edited in the product and left alone: "
             "`gitsync pull` brings that into git."
         )
+    if page.notes:
+        yield bullets(map(with_commands, page.notes))
     if page.relinked:
         yield "Calls that follow the new ids:\n\n" + bullets(map(plain, list_relinked(page.relinked)))
     if page.warnings:

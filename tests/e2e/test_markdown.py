@@ -251,3 +251,17 @@ def test_a_saved_plan_is_applied_with_the_page_of_a_push(loop: Loop, tmp_path: P
     assert ran.code == 0, ran.err
     assert ran.out.startswith("<!-- gitsync apply dev -->\n## ✅ dev: 2 created\n")
     assert "| create | `a` | new: 'Workflow a', no published version |" in ran.out
+
+
+def test_a_pull_into_a_branch_says_which_and_what_to_type_next(loop: Loop) -> None:
+    loop.commit(a="1")
+    loop.push()
+    loop.editor.save("a", "in the editor")
+    loop.commit(a="in git")
+
+    ran = loop.gitsync("pull", "--branch", "from-database", "-o", "markdown")
+
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("<!-- gitsync pull dev -->\n## ✅ dev: 1 overwritten\n")
+    assert "- branch from-database: commit " in ran.out
+    assert "- next: `git merge from-database`\n" in ran.out
