@@ -21,12 +21,13 @@ ALLOWED = {
     "database": SYNC | {"database", "finding"},
     "doctor": SYNC | {"config", "doctor", "finding", "git", "sides"},
     "sides": SYNC | {"database", "git", "sides"},
-    "render": SYNC | {"finding", "render"},
+    "runtime": WORKFLOW | {"runtime"},
+    "render": SYNC | {"finding", "render", "runtime"},
     "cli": SYNC
     | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"}
-    | {"staging"},
+    | {"runtime", "staging"},
 }
-PURE = ("workflow", "sync")
+PURE = ("workflow", "sync", "runtime")
 
 
 def room_of(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""The interpreter: runs a definition as the product's runtime does, without the product."""
