@@ -53,6 +53,8 @@ VERBS: Final = {
     "push": ("gitsync.cli.push", "Bring a commit's workflows into the database."),
     "validate": ("gitsync.cli.validate", "Check the files against every rule, offline."),
     "fmt": ("gitsync.cli.fmt", "Write the files in canonical form."),
+    "run": ("gitsync.cli.run", "Run a workflow here, as the product would."),
+    "test": ("gitsync.cli.test", "Run the tests of the workflows."),
     "import": ("gitsync.cli.import_", "Import a workflow bundle into the database."),
     "adopt": ("gitsync.cli.adopt", "Give workflows of the database a key."),
     "doctor": (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_RAISED: Final = frozenset(Category) - {Category.STUB, Category.BUDGET}
 _LONGEST_DELAY: Final = 30 * 86_400_000  # milliseconds; the product's own limit of a run
 
 
@@ -204,7 +205,8 @@ def _call_function(function: Callable[[Any], Any], action: str, given: Any) -> A
         output = function(json.loads(json.dumps(given)))
         json.dumps(output, allow_nan=False)
     except ActionFailure as failure:
-        raise RunFault(failure.category, failure.message, details=failure.details) from failure
+        known = failure.category if failure.category in _RAISED else Category.ACTION
+        raise RunFault(known, failure.message, details=failure.details) from failure
     except RunFault:
         raise
     except Exception as error:

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gitsync.workflow.expressions import Limits
 from gitsync.workflow.types import Document, Key
@@ -260,11 +260,8 @@ class Run:
         }
 
 
-class Library(Protocol):
-    """Where the workflows come from: the files, a commit or a database; one for a run and all that it calls."""
-
-    def __call__(self, key: Key) -> Document | None:
-        """The document of `key`, ``None`` where there is no such workflow."""
+Library = Callable[[Key], Document | None]
+"""Where workflows come from: the document of a key, ``None`` where there is none; one source for a whole run."""
 
 
 @dataclass(frozen=True, slots=True)

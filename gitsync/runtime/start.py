@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gitsync.errors import GitsyncError
+from gitsync.errors import InvalidInput
 from gitsync.runtime.model import Category, RunFault
 from gitsync.runtime.paths import FORBIDDEN, put
 from gitsync.runtime.sample import sample_of
@@ -53,7 +53,7 @@ class Given:
 
 
 def choose_definition(document: Document, version: int | str | None) -> Chosen:
-    """The definition to run; raises GitsyncError (UNKNOWN_VERSION) where there is no such version."""
+    """The definition to run; raises InvalidInput (UNKNOWN_VERSION) where there is no such version."""
     published = document["publishedVersions"]
     draft = Chosen(DRAFT, document["draft"]["definition"])
     if version == DRAFT or (version is None and not published):
@@ -65,7 +65,7 @@ def choose_definition(document: Document, version: int | str | None) -> Chosen:
         if item["version"] == version:
             return _published(item)
     numbers = ", ".join(str(item["version"]) for item in published)
-    raise GitsyncError(
+    raise InvalidInput(
         f"{document['key']} has no published version {version}",
         code="UNKNOWN_VERSION",
         cure=f"it has {numbers or 'none'}; `--draft` runs the draft",

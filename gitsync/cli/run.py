@@ -1,0 +1,231 @@
+"""``gitsync run``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitsync.cli.options import common_options, examples, settings_of
+
+if TYPE_CHECKING:
+    from gitsync.cli.options import Settings
+    from gitsync.cli.running import Source
+    from gitsync.cli.workspace import Workspace
+    from gitsync.runtime.model import Run, StepTrace
+    from gitsync.runtime.redact import Redactor
+    from gitsync.runtime.start import Start
+    from gitsync.runtime.testfile import Setting
+
+
+@click.command(
+    "run",
+    epilog=examples(
+        "gitsync run billing.dunning --payload invoice.json --stubs stubs.yaml",
+        "gitsync run billing.dunning --draft --payload - < invoice.json",
+        "gitsync run billing.dunning -e prod --version 3 -o json",
+        "gitsync run billing.dunning --payload invoice.json --record tests/dunning.yaml",
+    ),
+)
+@click.argument("key", metavar="KEY")
+@click.option(
+    "--payload", metavar="FILE", help="The payload, JSON or YAML; `-` reads stdin. Else a sample is made."
+)
+@click.option(
+    "--event", metavar="FILE", help="An event instead: the trigger's mapping makes the payload of it."
+)
+@click.option("--stubs", metavar="FILE", help="What actions answer, and the script for waits: YAML.")
+@click.option(
+    "--version", type=click.IntRange(min=1), metavar="N", help="This published version (the newest)."
+)
+@click.option("--draft", is_flag=True, help="The draft, and not a published version.")
+@click.option(
+    "--ref", metavar="REV", help="From this commit; else from the files, or with -e from that database."
+)
+@click.option(
+    "--actions", multiple=True, metavar="MODULE", help="A Python module whose ACTIONS answer calls."
+)
+@click.option(
+    "--record", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write the run as a test."
+)
+@common_options
+@click.pass_context
+def command(context: click.Context, /, key: str, **values: Any) -> int:
+    """Run a workflow here, as the product would, and show what it does.
+
+    Nothing outside is touched: actions answer from --stubs, from Python functions, or with a sample of their
+    schema. Exits 0 where the run succeeds, 4 where it fails or waits for something.
+    """
+    from gitsync.cli.workspace import open_workspace
+    from gitsync.runtime.redact import Redactor
+    from gitsync.workflow.types import Key
+
+    settings = settings_of(context)
+    if values["draft"] and values["version"]:
+        raise click.UsageError("--draft and --version are two definitions; choose one")
+    if values["payload"] and values["event"]:
+        raise click.UsageError("--payload and --event are two ways to start; choose one")
+    if values["ref"] and settings.environment:
+        raise click.UsageError("--ref and -e are two sources; choose one")
+    start, setting = _start(settings, values), _setting(settings, values["stubs"])
+    redactor = Redactor(setting.secrets)
+    with open_workspace(settings) as workspace:
+        source = _source(workspace, values["ref"])
+        source.require(Key(key))
+        target = values["target"] and settings.where / values["target"]
+        if target is not None:
+            _check_free(target)
+        run = _run(workspace, source, Key(key), start, setting, values["actions"], redactor)
+    _show(settings, run, redactor, source.label)
+    if target is not None:
+        from gitsync.runtime.record import record
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(
+            record(run, start, setting, name=f"recorded: {run.status}", redactor=redactor), encoding="utf-8"
+        )
+        settings.tell(f"recorded in {values['target']}; `gitsync test {values['target']}` runs it")
+    return 0 if run.status == "SUCCEEDED" else 4
+
+
+def _source(workspace: Workspace, ref: str | None) -> Source:
+    from gitsync.cli.running import commit_source, database_source, file_source
+
+    if ref is not None:
+        return commit_source(workspace, workspace.commit_side(ref))
+    if workspace.settings.environment:
+        return database_source(workspace, command="run")
+    return file_source(workspace)
+
+
+def _run(
+    workspace: Workspace,
+    source: Source,
+    key: Any,
+    start: Start,
+    setting: Setting,
+    modules: tuple[str, ...],
+    redactor: Redactor,
+) -> Run:
+    import time
+
+    from gitsync.cli.progress import is_shown
+    from gitsync.render.run import Tree
+    from gitsync.runtime.functions import load_functions
+    from gitsync.runtime.interpreter import run_workflow
+    from gitsync.runtime.model import Options
+    from gitsync.runtime.stubs import Outside
+
+    settings = workspace.settings
+    functions = load_functions(modules, folder=str(workspace.git.top / workspace.prefix))
+    tree = Tree()
+
+    def tell(step: StepTrace) -> None:
+        for line in tree.lines(step):
+            click.echo(redactor.text(line), err=True)
+
+    return run_workflow(
+        source.require(key),
+        start,
+        library=source,
+        registry=source.registry,
+        outside=Outside(setting.stubs, functions, setting.script),
+        options=Options(
+            now=setting.now,
+            secrets=setting.secrets,
+            clock=time.monotonic,
+            on_step=tell if is_shown(settings) else None,
+        ),
+    )
+
+
+def _show(settings: Settings, run: Run, redactor: Redactor, label: str) -> None:
+    value = redactor.value(run.as_json())
+    if settings.is_json:
+        from gitsync.render.json import render_json
+
+        head = {"format": "gitsync.run", "formatVersion": 1, "source": label}
+        click.echo(render_json(head | value), nl=False)
+        return
+    from gitsync.render.run import render_markdown, render_text
+
+    for line in render_markdown(value) if settings.is_markdown else render_text(value):
+        click.echo(line)
+
+
+def _start(settings: Settings, values: dict[str, Any]) -> Start:
+    from gitsync.errors import InvalidInput
+    from gitsync.runtime.start import DRAFT, Start
+
+    version = DRAFT if values["draft"] else values["version"]
+    if values["event"] is not None:
+        event = read_value(settings, values["event"])
+        if not isinstance(event, dict) or "payload" not in event:
+            raise InvalidInput(
+                f"{values['event']}: an event is an object with a payload, and perhaps name and correlationKey",
+                code="INVALID_PAYLOAD",
+            )
+        return Start(version, event=event)
+    if values["payload"] is None:
+        return Start(version)
+    return Start(version, read_value(settings, values["payload"]), has_payload=True)
+
+
+def _setting(settings: Settings, file: str | None) -> Setting:
+    from gitsync.errors import InvalidInput
+    from gitsync.runtime.testfile import Setting, read_outside
+
+    if file is None:
+        return Setting()
+    setting, problems = read_outside(_read(settings, file), file=file)
+    if problems:
+        raise InvalidInput(
+            f"{file} has {len(problems)} problem{'' if len(problems) == 1 else 's'}",
+            code="INVALID_STUBS",
+            problems=problems,
+            cure=f"mend {file}",
+        )
+    return setting
+
+
+def read_value(settings: Settings, file: str) -> Any:
+    """The JSON, or by its ending the YAML, in a file or on stdin; raises InvalidInput."""
+    from gitsync.errors import InvalidInput
+    from gitsync.runtime.located import read_located
+    from gitsync.workflow.parse import parse_json
+
+    data = _read(settings, file)
+    if not file.endswith((".yaml", ".yml")):
+        return parse_json(data, file="stdin" if file == "-" else file)
+    located = read_located(data, file=file, rule="INVALID_PAYLOAD")
+    if located.problems:
+        raise InvalidInput(f"{file} cannot be read", code="INVALID_PAYLOAD", problems=located.problems)
+    return located.value
+
+
+def _read(settings: Settings, file: str) -> bytes:
+    from gitsync.errors import InvalidInput
+
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return (settings.where / file).read_bytes()
+    except OSError as error:
+        raise InvalidInput(
+            f"cannot read {file}: {error.strerror}",
+            code="UNREADABLE_FILE",
+            cure="check the name and its rights",
+        ) from error
+
+
+def _check_free(target: Path) -> None:
+    from gitsync.errors import ConfigError
+
+    if target.exists():
+        raise ConfigError(
+            f"{target} is there already; nothing was run",
+            code="ALREADY_THERE",
+            cure="choose another name, or delete it",
+        )

@@ -1,0 +1,162 @@
+"""``gitsync test``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitsync.cli.options import common_options, examples, settings_of
+
+if TYPE_CHECKING:
+    from gitsync.cli.options import Settings
+    from gitsync.cli.running import Source
+    from gitsync.cli.workspace import Workspace
+    from gitsync.runtime.coverage import Coverage
+    from gitsync.runtime.suite import Result
+    from gitsync.runtime.testfile import Case
+
+
+@click.command(
+    "test",
+    epilog=examples(
+        "gitsync test",
+        "gitsync test tests/dunning.yaml -k 'reminder and not last'",
+        "gitsync test --changed-since origin/main",
+        "gitsync test --coverage --fail-under 80 --junit results.xml",
+    ),
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.option(
+    "-k", "words", metavar="EXPR", help="Cases whose workflow::name has these words: 'a and not b'."
+)
+@click.option(
+    "--changed-since", metavar="REV", help="Only tests of what has changed since REV, callers included."
+)
+@click.option("--ref", metavar="REV", help="Test this commit, with its own tests, and not the files.")
+@click.option(
+    "--actions", multiple=True, metavar="MODULE", help="A Python module whose ACTIONS answer calls."
+)
+@click.option(
+    "--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write the results as JUnit XML too."
+)
+@click.option("--coverage", is_flag=True, help="Show which steps and branches no case reached.")
+@click.option(
+    "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail below this coverage."
+)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="At most N processes (one a core)."
+)
+@common_options
+@click.pass_context
+def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -> int:
+    """Run the tests of the workflows: tests/**/*.yaml beside gitsync.yaml, or those named.
+
+    A case says what a run is given, what stands for the world outside, and what is expected of it. Exits 4 where
+    a case fails, or a test file has a problem.
+    """
+    from gitsync.cli.cases import coverage_of, read_tests, run_cases, select
+    from gitsync.cli.workspace import open_workspace
+    from gitsync.runtime.selection import selector
+
+    settings = settings_of(context)
+    if values["ref"] and paths:
+        raise click.UsageError("--ref tests a commit with its own tests; name no paths")
+    is_chosen = selector(values["words"]) if values["words"] else lambda _title: True
+    with open_workspace(settings) as workspace:
+        source, files = _source(workspace, values["ref"], paths)
+        is_touched = _touched(workspace, source, files, values["changed_since"])
+        selection = select(
+            source,
+            read_tests(files),
+            wanted=lambda case: is_chosen(case.title) and is_touched(case),
+        )
+        results = []
+        for result in run_cases(
+            source,
+            selection,
+            modules=values["actions"],
+            folder=str(workspace.git.top / workspace.prefix),
+            processes=values["jobs"],
+        ):
+            results.append(result)
+            _tell(settings, result)
+        covered = None
+        if values["coverage"] or values["fail_under"] is not None:
+            is_whole = not (paths or values["words"] or values["changed_since"])
+            tested = {case.workflow for case in selection.cases}
+            untested = source.keys - tested if is_whole else frozenset()
+            covered = coverage_of(source, selection.cases, results, untested=untested)
+    return _finish(settings, source.label, results, covered, values)
+
+
+def _source(
+    workspace: Workspace, ref: str | None, paths: Sequence[Path]
+) -> tuple[Source, list[tuple[str, bytes]]]:
+    """Where the workflows come from, and the test files."""
+    from gitsync.cli.running import commit_source, commit_tests, file_source, file_tests, path_tests
+
+    if ref is not None:
+        side = workspace.commit_side(ref)
+        return commit_source(workspace, side), list(commit_tests(workspace, side.commit))
+    return file_source(workspace), list(
+        path_tests(workspace.settings.where, paths) if paths else file_tests(workspace)
+    )
+
+
+def _touched(
+    workspace: Workspace, source: Source, files: list[tuple[str, bytes]], since: str | None
+) -> Callable[[Case], bool]:
+    """Whether a case is about something that has changed; always so without a revision."""
+    if since is None:
+        return lambda _case: True
+    from gitsync.cli.running import changed_since
+
+    keys, names = changed_since(workspace, source, files, since)
+    return lambda case: case.workflow in keys or case.file in names
+
+
+def _tell(settings: Settings, result: Result) -> None:
+    if settings.output != "text":
+        return
+    from gitsync.render.tests import result_lines
+
+    if settings.quiet and result.verdict in ("passed", "skipped"):
+        return
+    for line in result_lines(result, is_verbose=settings.verbose):
+        click.echo(line)
+
+
+def _finish(
+    settings: Settings,
+    label: str,
+    results: Sequence[Result],
+    covered: Sequence[Coverage] | None,
+    values: dict[str, Any],
+) -> int:
+    """Print what stands at the end, and give the exit code."""
+    from gitsync.render.tests import coverage_lines, percent, summary, tests_json, tests_junit, tests_markdown
+    from gitsync.runtime.coverage import share_of
+
+    if values["junit"] is not None:
+        (settings.where / values["junit"]).write_text(tests_junit(results), encoding="utf-8")
+    if settings.is_json:
+        from gitsync.render.json import render_json
+
+        click.echo(render_json(tests_json(results, covered, source=label)), nl=False)
+    elif settings.is_markdown:
+        click.echo("\n".join(tests_markdown(results, covered)))
+    else:
+        if covered is not None:
+            click.echo("\n".join(coverage_lines(covered)))
+        click.echo(summary(results))
+    if not results:
+        settings.tell("note: there is no test to run; a test file is tests/NAME.yaml beside gitsync.yaml")
+    least = values["fail_under"]
+    is_short = least is not None and covered is not None and share_of(covered) * 100 < least
+    if is_short and covered is not None:
+        settings.tell(f"the coverage of {percent(share_of(covered)).strip()} is below {least:g}%")
+    has_failed = any(result.verdict in ("failed", "error") for result in results)
+    return 4 if has_failed or is_short else 0

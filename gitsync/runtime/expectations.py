@@ -1,0 +1,109 @@
+"""Whether a run is what a case expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from gitsync.runtime.matching import EXACT, differences, matches, show
+from gitsync.runtime.model import Call, Run, RunStatus
+
+_CALL_FIELDS: Final = ("action", "version", "workflow", "input", "output", "error")
+
+
+def unmet(expect: Mapping[str, Any], run: Run) -> list[str]:
+    """One line for each thing that is not as expected, empty where all is; not yet redacted."""
+    found = list(_iter_unmet(expect, run))
+    if found and run.error is not None and "error" not in expect:
+        error = run.error
+        found.append(
+            f"the run's error: {error['category']} at {error['nodePath'] or 'the start'}: {error['message']}"
+        )
+    return found
+
+
+def _iter_unmet(expect: Mapping[str, Any], run: Run) -> Iterator[str]:
+    if "status" in expect and expect["status"] != str(run.status):
+        waiting = f" for {run.wait.describe()}" if run.wait else ""
+        yield f"status: expected {expect['status']}, got {run.status}{waiting}"
+    elif "status" not in expect and "error" not in expect and run.status is RunStatus.FAILED:
+        yield "status: the run failed, and the case expects no error"
+    if "state" in expect:
+        yield from differences(expect["state"], run.state, path="state")
+    if "error" in expect:
+        yield from differences(expect["error"], run.error, path="error")
+    if "vars" in expect:
+        yield from differences(expect["vars"], run.vars, path="vars")
+    if "payload" in expect:
+        yield from differences(expect["payload"], run.payload, path="payload")
+    if "waitingFor" in expect:
+        waiting_for = None if run.wait is None else run.wait.as_json()
+        yield from differences(expect["waitingFor"], waiting_for, path="waitingFor")
+    if "steps" in expect:
+        yield from _steps(expect["steps"], run)
+    if "calls" in expect:
+        yield from _calls(expect["calls"], run.calls)
+
+
+def _steps(expected: Mapping[str, Any], run: Run) -> Iterator[str]:
+    executed = {step.step_id for step in run.trace}
+    for step_id in expected.get("executed", ()):
+        if step_id not in executed:
+            yield f"steps: {step_id} was not executed"
+    for step_id in expected.get("notExecuted", ()):
+        if step_id in executed:
+            yield f"steps: {step_id} was executed"
+
+
+def _calls(expected: Any, calls: Sequence[Call]) -> Iterator[str]:
+    if isinstance(expected, dict):
+        yield from _exact_calls(expected[EXACT], calls)
+        return
+    for index, wanted in enumerate(expected):
+        same = [call for call in calls if _is_of(wanted, call)]
+        found = [call for call in same if _first_difference(wanted, call) is None]
+        times = wanted.get("times")
+        if (times is None and found) or times == len(found):
+            continue
+        what = " ".join(filter(None, (_name(wanted), _words(wanted))))
+        due = "a call" if times is None else f"{times} call{'' if times == 1 else 's'}"
+        yield f"calls[{index}]: expected {due} of {what}, got {len(found)}"
+        others = [call for call in same if call not in found]
+        for call in others[:3]:
+            yield f"  {call.action} at {call.step_id}: {_first_difference(wanted, call)}"
+        if not same:
+            made = ", ".join(dict.fromkeys(call.action for call in calls)) or "no action at all"
+            yield f"  the run called {made}"
+
+
+def _exact_calls(expected: Sequence[Mapping[str, Any]], calls: Sequence[Call]) -> Iterator[str]:
+    if len(expected) != len(calls):
+        yield f"calls: expected exactly {len(expected)}, got {len(calls)}: {', '.join(c.action for c in calls)}"
+        return
+    for index, (wanted, call) in enumerate(zip(expected, calls, strict=True)):
+        if not _is_of(wanted, call):
+            yield f"calls[{index}]: expected {_name(wanted)}, got {call.action} at {call.step_id}"
+        elif difference := _first_difference(wanted, call):
+            yield f"calls[{index}] ({call.action} at {call.step_id}): {difference}"
+
+
+def _is_of(wanted: Mapping[str, Any], call: Call) -> bool:
+    facts = {"action": call.action, "step": call.step_id}
+    return all(wanted.get(name, fact) == fact for name, fact in facts.items())
+
+
+def _first_difference(wanted: Mapping[str, Any], call: Call) -> str | None:
+    facts = call.as_json()
+    for name in _CALL_FIELDS:
+        if name in wanted and not matches(wanted[name], facts[name]):
+            return next(differences(wanted[name], facts[name], path=name))
+    return None
+
+
+def _name(wanted: Mapping[str, Any]) -> str:
+    step = f" at {wanted['step']}" if "step" in wanted and "action" in wanted else ""
+    return str(wanted.get("action") or f"step {wanted.get('step')}") + step
+
+
+def _words(wanted: Mapping[str, Any]) -> str:
+    return f"with input {show(wanted['input'])}" if "input" in wanted else ""

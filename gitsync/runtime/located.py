@@ -1,0 +1,127 @@
+"""YAML as JSON values, each with its place in the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gitsync.errors import Problem
+from gitsync.workflow.scan import json_path
+
+_TAG: Final = "tag:yaml.org,2002:"
+_MOST_NODES: Final = 100_000
+_DEEPEST: Final = 100
+Path = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Located:
+    """A file's value. places: path → line and column, from 1, of each value and each member's name."""
+
+    file: str
+    rule: str
+    value: Any = None
+    places: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def fault(self, path: Sequence[str | int], message: str, cure: str = "") -> None:
+        """Note a fault at the path, or at what there is of it."""
+        there = tuple(path)
+        while there and there not in self.places:
+            there = there[:-1]
+        line, column = self.places.get(there, (1, 1))
+        self.problems.append(
+            Problem(self.file, line, column, json_path(tuple(path)), self.rule, message, cure)
+        )
+
+
+def read_located(data: bytes, *, file: str, rule: str) -> Located:
+    """What `data` holds; every fault is in ``problems``, and where YAML itself is wrong nothing else.
+
+    A date is text here, and only true and false are booleans. rule: of the problems.
+    """
+    import yaml
+
+    located = Located(file, rule)
+    try:
+        root = yaml.compose(data, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        reason = str(getattr(error, "problem", None) or error)
+        located.problems.append(Problem(file, line, column, rule=rule, message=f"is no YAML: {reason}"))
+        return located
+    _Reader(located).read(root, ())
+    return located
+
+
+class _Reader:
+    def __init__(self, located: Located) -> None:
+        import yaml
+
+        self._located = located
+        self._constructor = yaml.constructor.SafeConstructor()
+        self._nodes = 0
+
+    def read(self, node: Any, path: Path) -> None:
+        self._located.value = None if node is None else self._value(node, path)
+
+    def _value(self, node: Any, path: Path) -> Any:
+        self._nodes += 1
+        self._located.places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+        if self._nodes > _MOST_NODES or len(path) > _DEEPEST:
+            if self._nodes != math.inf:
+                self._located.fault(path, "the file is too large, or refers to itself")
+                self._nodes = math.inf  # type: ignore[assignment]
+            return None
+        match node.id:
+            case "sequence":
+                return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
+            case "mapping":
+                return self._mapping(node, path)
+            case _:
+                return self._scalar(node, path)
+
+    def _mapping(self, node: Any, path: Path) -> dict[str, Any]:
+        names = [key.value for key, _ in node.value if key.id == "scalar"]
+        if "<<" in names:
+            self._constructor.flatten_mapping(node)  # YAML's own way to share members
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            if key.id != "scalar":
+                self._located.fault(path, "a name must be text")
+                continue
+            name = str(key.value)
+            if name in found and "<<" not in names:
+                self._located.fault((*path, name), f'"{name}" is there twice')
+            self._located.places[*path, name] = (key.start_mark.line + 1, key.start_mark.column + 1)
+            found[name] = self._value(value, (*path, name))
+        return found
+
+    def _scalar(self, node: Any, path: Path) -> Any:
+        match node.tag.removeprefix(_TAG):
+            case "null":
+                return None
+            case "bool":  # YAML 1.1 takes yes, no, on and off for booleans, which surprises everybody
+                return {"true": True, "false": False}.get(node.value.lower(), str(node.value))
+            case "int":
+                return self._number(node, path, self._constructor.construct_yaml_int)
+            case "float":
+                return self._number(node, path, self._constructor.construct_yaml_float)
+            case "str" | "timestamp" | "value" | "merge":
+                return str(node.value)
+            case other:
+                self._located.fault(path, f"a value of the kind {other} is no JSON")
+                return None
+
+    def _number(self, node: Any, path: Path, construct: Any) -> Any:
+        try:
+            number = construct(node)
+        except ValueError:
+            return str(node.value)
+        if isinstance(number, float) and not math.isfinite(number):
+            self._located.fault(path, f"{node.value} is no JSON number")
+            return None
+        return number

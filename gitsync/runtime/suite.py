@@ -1,0 +1,197 @@
+"""Running many cases: in as many processes as there are cores at most, each case within its budget."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import math
+import multiprocessing
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from gitsync.errors import GitsyncError
+from gitsync.runtime.coverage import Point
+from gitsync.runtime.expectations import unmet
+from gitsync.runtime.interpreter import run_workflow
+from gitsync.runtime.model import Budget, Options
+from gitsync.runtime.redact import Redactor
+from gitsync.runtime.stubs import ActionFunction, Outside
+from gitsync.runtime.testfile import Case
+from gitsync.workflow.registry import Registry
+from gitsync.workflow.types import Document, Key
+
+CASES_EACH: Final = 250
+"""A process more is started for so many cases: fewer are done before it is up."""
+_CHUNK: Final = 8
+_GRACE: Final = (
+    2.0  # seconds that a case may take beyond its budget, which only code outside the interpreter does
+)
+MEMORY: Final = 1024**3
+"""Bytes of address space that a case may add."""
+
+
+class Verdict(enum.StrEnum):
+    """How a case ended; an error is a case that could not be judged."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one case went; all text redacted. run: the run's JSON where the case failed."""
+
+    case: Case
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    run: Mapping[str, Any] | None = None
+    reached: frozenset[Point] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What all cases share. documents: every workflow that they run or that those call.
+
+    load_functions: finds the Python actions, once in each process.
+    """
+
+    documents: Mapping[Key, Document]
+    registry: Registry | None = None
+    load_functions: Callable[[], Mapping[str, ActionFunction]] | None = None
+    budget: Budget = field(default_factory=Budget)
+
+
+def run_suite(suite: Suite, cases: Sequence[Case], *, processes: int) -> Iterator[Result]:
+    """The result of each case, in their order, as they come.
+
+    processes: the most that may be started; few cases are run in this one.
+    """
+    wanted = min(processes, math.ceil(len(cases) / CASES_EACH))
+    if wanted < 2:
+        functions = suite.load_functions() if suite.load_functions else {}
+        for case in cases:
+            yield run_case(suite, case, functions)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(wanted, mp_context=context, initializer=_prepare, initargs=(suite,)) as pool:
+        results = pool.map(_run_prepared, cases, chunksize=_CHUNK)
+        done = 0
+        try:
+            for result in results:
+                done += 1
+                yield result
+        except BrokenProcessPool:
+            for case in cases[done:]:
+                reason = "the process that ran it, or a case beside it, was ended from outside or crashed"
+                yield Result(case, Verdict.ERROR, (reason,))
+
+
+def run_case(suite: Suite, case: Case, functions: Mapping[str, ActionFunction]) -> Result:
+    """How one case goes; it never raises for what the case does."""
+    if case.skip is not None:
+        return Result(case, Verdict.SKIPPED, (case.skip,))
+    redactor = Redactor(case.setting.secrets)
+    started = time.perf_counter()
+    document = suite.documents.get(case.workflow)
+    if document is None:
+        return Result(case, Verdict.ERROR, (f"there is no workflow {case.workflow}",))
+    budget = replace(suite.budget, **case.budget)
+    outside = Outside(case.setting.stubs, functions, case.setting.script)
+    options = Options(now=case.setting.now, budget=budget, secrets=case.setting.secrets, clock=time.monotonic)
+    try:
+        with _held(budget.seconds + _GRACE):
+            run = run_workflow(
+                document,
+                case.start,
+                library=suite.documents.get,
+                registry=suite.registry,
+                outside=outside,
+                options=options,
+            )
+            reasons = unmet(case.expect, run)
+    except GitsyncError as error:
+        return Result(case, Verdict.ERROR, (redactor.text(error.message),), seconds=_since(started))
+    except _TookTooLong:
+        reason = f"took longer than {budget.seconds:g} seconds; it was stopped"
+        return Result(case, Verdict.FAILED, (reason,), seconds=_since(started))
+    except MemoryError:
+        return Result(
+            case, Verdict.FAILED, ("used too much memory; it was stopped",), seconds=_since(started)
+        )
+    unused = [
+        f"the script's {entry.kind} {entry.name} was not used" for entry in outside.left if entry.name != "*"
+    ]
+    return Result(
+        case,
+        Verdict.FAILED if reasons else Verdict.PASSED,
+        tuple(redactor.text(reason) for reason in reasons),
+        tuple(redactor.text(warning) for warning in [*run.warnings, *unused]),
+        _since(started),
+        redactor.value(run.as_json()) if reasons else None,
+        frozenset(run.reached),
+    )
+
+
+class _TookTooLong(BaseException):
+    """Raised by the alarm, whatever the case is doing; no `except Exception` of a Python action stops it."""
+
+
+@contextlib.contextmanager
+def _held(seconds: float) -> Iterator[None]:
+    """Stop what is inside after so many seconds, and where it takes too much memory; in the main thread only."""
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise _TookTooLong
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    try:
+        before = signal.signal(signal.SIGALRM, stop)
+    except ValueError:  # not the main thread: the interpreter's own budget has to do
+        yield
+        return
+    most = _address_space() + MEMORY
+    if limits[1] == resource.RLIM_INFINITY or most < limits[1]:
+        resource.setrlimit(resource.RLIMIT_AS, (most, limits[1]))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has; a guess where the system doesn't say."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - read for each case
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return MEMORY
+
+
+def _since(started: float) -> float:
+    return time.perf_counter() - started
+
+
+_PREPARED: list[tuple[Suite, Mapping[str, ActionFunction]]] = []
+
+
+def _prepare(suite: Suite) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends the pool
+    _PREPARED.append((suite, suite.load_functions() if suite.load_functions else {}))
+
+
+def _run_prepared(case: Case) -> Result:
+    suite, functions = _PREPARED[0]
+    return run_case(suite, case, functions)
