@@ -160,4 +160,7 @@ run 0 gitsync status --exit-code
 expect "9 in step" gitsync status
 run 0 git log --oneline
 [ -z "$(git status --porcelain)" ] || fail "files were left uncommitted"
+
+title "The tests of the workflows"
+run 0 gitsync test --coverage
 printf '\nDatabase and git hold the same 9 workflows: everything in step\n'
