@@ -21,7 +21,10 @@ FROM_VARIABLE: Final = "GITSYNC_DATABASE_URL"
 VARIABLE_ENVIRONMENT: Final = "environment-variable"
 """The name of the environment that FROM_VARIABLE makes."""
 _TOP: Final = ("version", "workflows", "registry", "validate", "limits", "default", "environments")
-_ENVIRONMENT: Final = ("database", "tenant", "actor", "overwrite", "url", "cookie", "token", "api_key")
+_ENVIRONMENT: Final = (
+    "database", "tenant", "actor", "overwrite", "url", "cookie", "token", "api_key", "require_tests",
+    "require_coverage",
+)  # fmt: skip
 _OF_DATABASES: Final = ("actor", "overwrite")
 _OF_SERVERS: Final = ("cookie", "token", "api_key")
 _LIMITS: Final = ("overwrite", "delete")
@@ -44,7 +47,8 @@ class Server:
 class Environment:
     """One database or server under a name; ``overwrite`` is ``recreate`` or ``in-place``.
 
-    database: its URL, empty where there is a `server` instead.
+    database: its URL, empty where there is a `server` instead. require_tests: whether a push runs the tests, and
+    wants some. require_coverage: the share, 0 to 1, that they must reach.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Environment:
     actor: str | None = None
     overwrite: str = "recreate"
     server: Server | None = None
+    require_tests: bool = False
+    require_coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,8 @@ class Config:
             actor=facts.get("actor") or None,
             overwrite=facts.get("overwrite") or "recreate",
             server=self._server(wanted, own, facts, variables) if "url" in facts else None,
+            require_tests=facts.get("require_tests") == "true" or "require_coverage" in facts,
+            require_coverage=_share_of(facts["require_coverage"]) if "require_coverage" in facts else None,
         )
 
     def _server(
@@ -214,6 +222,10 @@ class _Reader:
                 self._fault(place, f"{path}.{own}", f"`{own}` goes with `{other}`, and means nothing here")
         if facts.get("overwrite", "recreate") not in ("recreate", "in-place"):
             self._fault(node, f"{path}.overwrite", "overwrite is `recreate` or `in-place`")
+        if facts.get("require_tests", "true") not in ("true", "false"):
+            self._fault(node, f"{path}.require_tests", "require_tests is `true` or `false`")
+        if _share_of(facts.get("require_coverage", "0%")) is None:
+            self._fault(node, f"{path}.require_coverage", "require_coverage is a share such as 80%")
         return facts
 
     def _rules(self, node: Any) -> Settings:
@@ -260,11 +272,11 @@ class _Reader:
 
     def _share(self, node: Any, path: str) -> float:
         text = self._scalar(node, path) or ""
-        match = re.fullmatch(r"(\d{1,3})\s*%", text)
-        if not match or int(match[1]) > 100:
+        share = _share_of(text)
+        if share is None:
             self._fault(node, path, f"{text!r} is no share; write it as 30%")
             return 0.0
-        return int(match[1]) / 100
+        return share
 
     def _folder(self, node: Any, path: str) -> str | None:
         text = self._scalar(node, path)
@@ -307,6 +319,12 @@ class _Reader:
         mark = getattr(node, "start_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         self.problems.append(Problem(self.file, line, column, path, rule="INVALID_CONFIG", message=message))
+
+
+def _share_of(text: str) -> float | None:
+    """The share that ``30%`` is, 0 to 1; ``None`` for anything else."""
+    match = re.fullmatch(r"(\d{1,3})\s*%", text)
+    return int(match[1]) / 100 if match and int(match[1]) <= 100 else None
 
 
 def _is_null(node: Any) -> bool:

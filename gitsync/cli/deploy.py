@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitsync.cli.difference import Differ
+from gitsync.cli.gate import Gate, run_gate
 from gitsync.cli.outcome import as_part, finish, tell_warnings
 from gitsync.cli.remote import check_target, tell_limits
 from gitsync.cli.workspace import Workspace
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """One plan on its way; ``name`` is the command's, for its result."""
+    """One plan on its way; ``name`` is the command's, for its result.
+
+    is_tested: the tests were asked for; the environment may require them as well.
+    """
 
     workspace: Workspace
     side: CommitSide
@@ -43,6 +47,7 @@ class Deploy:
     plan: Plan
     options: PushOptions
     name: str
+    is_tested: bool = False
 
     def run(self, *, is_reviewed: bool = False, count_unsent: bool = False) -> int:
         """Check and write; the exit code.
@@ -50,6 +55,8 @@ class Deploy:
         is_reviewed: nobody is asked whether they are sure. count_unsent: tell how many files were not committed.
         """
         outlook = self._check()
+        gate = run_gate(self.workspace, self.side, self.plan, is_asked=self.is_tested)
+        gate.check()
         if not is_reviewed:
             self._ask()
         self._warn()
@@ -65,7 +72,7 @@ class Deploy:
         )
         unsent = self._unsent() if count_unsent else 0
         outcome = push_outcome(self.plan, self.options)
-        self._print(applied, outlook, outcome, unsent, page)
+        self._print(applied, outlook, outcome, unsent, page, gate)
         return finish(self.workspace.settings, outcome)
 
     def _check(self) -> Outlook:
@@ -121,23 +128,27 @@ class Deploy:
         outcome: GitsyncError | None,
         unsent: int,
         page: Page | None,
+        gate: Gate,
     ) -> None:
         settings = self.workspace.settings
         if settings.is_json:
             from gitsync.render.json import render_json
 
             value = self._as_json(applied, outlook) | {"uncommitted": unsent, "error": as_part(outcome)}
+            value |= gate.as_json()
             click.echo(render_json(value), nl=False)
         elif page is not None:
             from gitsync.cli.page import print_page
 
-            print_page(page, outcome, outlook.relinked)
+            print_page(replace(page, notes=[*gate.lines()]), outcome, outlook.relinked)
         else:
             from gitsync.render.text import print_plan, print_relinked, say, summary
 
             console = settings.console()
             print_plan(console, self.plan)
             print_relinked(console, outlook.relinked)
+            for line in gate.lines():
+                say(console, line)
             done = summary(self.plan.changes, ("created", "overwritten", "deleted"))
             in_step = sum(entry.state is State.IN_SYNC for entry in self.comparison.entries)
             say(console, f"{done or 'nothing to write'}; {in_step} were in step already")

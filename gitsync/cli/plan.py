@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         "gitsync plan --update",
         "gitsync plan --update --prune --exit-code",
         "gitsync plan --ref origin/main -o json",
+        "gitsync plan --update --test",
         "gitsync plan --update --out plan.json && gitsync apply plan.json",
     ),
 )
@@ -61,6 +63,7 @@ def command(
     With --out, a plan that nothing stops is saved with its policy, for `gitsync apply` to do exactly that.
     """
     from gitsync.cli.files import write_output
+    from gitsync.cli.gate import NO_GATE, run_gate
     from gitsync.cli.outcome import plan_exit, tell_warnings
     from gitsync.cli.remote import check_target, find_obstacles, tell_limits
     from gitsync.cli.workspace import open_workspace
@@ -92,14 +95,17 @@ def command(
             check_target(database, plan, comparison, side)
         except GitsyncError as error:
             obstacle = error
+        gate = NO_GATE if obstacle else run_gate(workspace, side, plan, is_asked=values["test"])
+        obstacle = obstacle or gate.obstacle
         if settings.is_json:
             from gitsync.render.json import calls_json, error_json, plan_json, render_json
 
-            more = {
+            more: dict[str, Any] = {
                 "problems": [problem.as_json() for problem in problems],
                 "wouldFail": error_json(obstacle) if obstacle else None,
                 "relinked": calls_json(outlook.relinked),
                 "warnings": [*comparison.database.warnings, *map(str, doubts)],
+                **gate.as_json(),
             }
             name = workspace.environment.name
             click.echo(
@@ -109,13 +115,15 @@ def command(
             from gitsync.cli.page import make_page, print_page
 
             print_page(
-                make_page("plan", workspace, side, database, comparison, plan),
+                replace(
+                    make_page("plan", workspace, side, database, comparison, plan), notes=[*gate.lines()]
+                ),
                 obstacle,
                 outlook.relinked,
                 problems=problems,
             )
         else:
-            _print_text(workspace, database, plan, outlook, obstacle, problems)
+            _print_text(workspace, database, plan, outlook, obstacle, [*gate.lines()], problems)
         tell_limits(database, plan.changes, settings)
         if out is not None and obstacle is not None:
             settings.tell(f"{out} was not written, since a push would stop")
@@ -144,6 +152,7 @@ def _print_text(
     plan: Plan,
     outlook: Outlook,
     obstacle: GitsyncError | None,
+    told: Sequence[str],
     problems: Sequence[Problem],
 ) -> None:
     from gitsync.render.text import print_plan, print_relinked, say, summary
@@ -156,6 +165,8 @@ def _print_text(
         console,
         summary(plan.changes, ("to create", "to overwrite", "to delete")) or "nothing to write",
     )
+    for text in told:
+        say(console, text)
     if obstacle:
         say(console, f"a push would stop: {obstacle.message} [{obstacle.code}]", style="red")
         for line in (*problems, *obstacle.lines):

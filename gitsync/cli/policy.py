@@ -48,6 +48,11 @@ def policy_options(function: F) -> F:
         click.option(
             "--max-deletes", type=click.IntRange(min=0), metavar="N", help="Delete at most N workflows."
         ),
+        click.option(
+            "--test",
+            is_flag=True,
+            help="Run the tests of what would be written, and of its callers, before anything is.",
+        ),
         click.option("--new-tenant", is_flag=True, help="The tenant is meant to have no workflows yet."),
     ]
     for option in reversed(options):

@@ -25,6 +25,7 @@ from gitsync.cli.policy import policy_options, push_options
         "gitsync push                        create what is not in the database yet",
         "gitsync push --update               also overwrite what only git has changed; the one for CI",
         "gitsync push --update --in-place    keep workflow ids; for a live instance",
+        "gitsync push --update --test         write nothing where a test fails",
         "gitsync push --force billing.dunning",
         "gitsync push --update --prune --ref origin/main -e prod --yes",
     ),
@@ -66,5 +67,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
         database.require_ledger()
         comparison = workspace.compare(side, database, select=keys, registry=registry)
         plan = plan_push(comparison, options)
-        deploy = Deploy(workspace, side, database, comparison, plan, options, "push")
+        deploy = Deploy(
+            workspace, side, database, comparison, plan, options, "push", is_tested=values["test"]
+        )
         return deploy.run(count_unsent=ref == "HEAD" and not workspace.git.is_bare)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsync.cli.options import common_options, examples, settings_of
+from gitsync.cli.options import PAGES, common_options_with, examples, settings_of
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--record", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write the run as a test."
 )
-@common_options
+@common_options_with(*PAGES)
 @click.pass_context
 def command(context: click.Context, /, key: str, **values: Any) -> int:
     """Run a workflow here, as the product would, and show what it does.
@@ -174,12 +173,13 @@ def _start(settings: Settings, values: dict[str, Any]) -> Start:
 
 
 def _setting(settings: Settings, file: str | None) -> Setting:
+    from gitsync.cli.files import read_input
     from gitsync.errors import InvalidInput
     from gitsync.runtime.testfile import Setting, read_outside
 
     if file is None:
         return Setting()
-    setting, problems = read_outside(_read(settings, file), file=file)
+    setting, problems = read_outside(read_input(settings, file, what="the stubs"), file=file)
     if problems:
         raise InvalidInput(
             f"{file} has {len(problems)} problem{'' if len(problems) == 1 else 's'}",
@@ -192,32 +192,18 @@ def _setting(settings: Settings, file: str | None) -> Setting:
 
 def read_value(settings: Settings, file: str) -> Any:
     """The JSON, or by its ending the YAML, in a file or on stdin; raises InvalidInput."""
+    from gitsync.cli.files import read_input
     from gitsync.errors import InvalidInput
     from gitsync.runtime.located import read_located
     from gitsync.workflow.parse import parse_json
 
-    data = _read(settings, file)
+    data = read_input(settings, file, what="a payload")
     if not file.endswith((".yaml", ".yml")):
         return parse_json(data, file="stdin" if file == "-" else file)
     located = read_located(data, file=file, rule="INVALID_PAYLOAD")
     if located.problems:
         raise InvalidInput(f"{file} cannot be read", code="INVALID_PAYLOAD", problems=located.problems)
     return located.value
-
-
-def _read(settings: Settings, file: str) -> bytes:
-    from gitsync.errors import InvalidInput
-
-    if file == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return (settings.where / file).read_bytes()
-    except OSError as error:
-        raise InvalidInput(
-            f"cannot read {file}: {error.strerror}",
-            code="UNREADABLE_FILE",
-            cure="check the name and its rights",
-        ) from error
 
 
 def _check_free(target: Path) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsync.errors import ConfigError, InvalidInput
-from gitsync.sides.repository import SUFFIX
-from gitsync.workflow.check import read_workflow
+from gitsync.errors import ConfigError, GitsyncError, InvalidInput
+from gitsync.workflow.canonical import canonical_bytes, digest_of
+from gitsync.workflow.check import read_stored_document, read_workflow
 from gitsync.workflow.document import is_key
 from gitsync.workflow.references import called_keys
 from gitsync.workflow.registry import Registry, read_registry
+from gitsync.workflow.rules.names import SUFFIX
+from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Document, Key
 
 if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
     from gitsync.sides.repository import CommitSide
 
+_CALL = CALL.encode()
 TESTS = "tests"
 """The folder of the test files, beside gitsync.yaml."""
 
@@ -28,22 +31,32 @@ TESTS = "tests"
 class Source:
     """One place that workflows are run from: the files, a commit, or a database.
 
-    label: for people. keys: of all that is there. read: the document of a key that is there; memoised here.
+    label: for people. blobs: key → id of its file as it stands; of a database, of its normal form.
+    load: the documents of keys that are there, ordered by key. texts: all files as they stand, for the calls in them.
     """
 
     label: str
-    keys: frozenset[Key]
-    read: Callable[[Key], Document]
+    blobs: Mapping[Key, str]
+    load: Callable[[Collection[Key]], Iterator[tuple[Key, Document]]]
+    texts: Callable[[], Iterator[tuple[Key, bytes]]]
     registry: Registry | None
     _held: dict[Key, Document] = field(default_factory=dict)
 
+    @property
+    def keys(self) -> frozenset[Key]:
+        """Of all workflows that are there."""
+        return frozenset(self.blobs)
+
     def __call__(self, key: Key) -> Document | None:
         """The document, ``None`` where there is no such workflow; raises InvalidInput where it is invalid."""
-        if key not in self.keys:
-            return None
-        if key not in self._held:
-            self._held[key] = self.read(key)
-        return self._held[key]
+        self.hold([key])
+        return self._held.get(key)
+
+    def hold(self, keys: Iterable[Key]) -> None:
+        """Read those of `keys` that are there and not held yet, in one go."""
+        wanted = sorted({key for key in keys if key in self.blobs} - self._held.keys())
+        if wanted:
+            self._held |= dict(self.load(wanted))
 
     def require(self, key: Key) -> Document:
         """The document; raises InvalidInput (UNKNOWN_WORKFLOW) where there is none."""
@@ -61,13 +74,36 @@ class Source:
     def closure(self, keys: Iterable[Key]) -> dict[Key, Document]:
         """The documents of `keys` that are there, and of all that they call, directly or not."""
         found: dict[Key, Document] = {}
-        queue = list(keys)
-        for key in queue:  # grows while it is walked
-            document = None if key in found else self(key)
-            if document is not None:
-                found[key] = document
-                queue.extend(called_keys(document))
+        ahead = set(keys)
+        while ahead:
+            self.hold(ahead)
+            fresh = {key: self._held[key] for key in ahead if key in self._held}
+            found |= fresh
+            ahead = {called for document in fresh.values() for called in called_keys(document)} - found.keys()
+            ahead &= self.keys
         return found
+
+    def callers_of(self, keys: Iterable[Key]) -> frozenset[Key]:
+        """The keys, and all that call them, directly or not; a file that cannot be read calls nothing."""
+        callers: dict[Key, set[Key]] = {}
+        for key, data in self.texts():
+            if _CALL in data or b"\\u" in data:
+                for called in _calls_in(data, key):
+                    callers.setdefault(called, set()).add(key)
+        found = set(keys)
+        ahead = list(found)
+        for key in ahead:  # grows while it is walked
+            fresh = callers.get(key, set()) - found
+            found |= fresh
+            ahead.extend(fresh)
+        return frozenset(found)
+
+
+def _calls_in(data: bytes, key: Key) -> frozenset[Key]:
+    try:
+        return called_keys(read_stored_document(data, file=key))
+    except InvalidInput:
+        return frozenset()
 
 
 def file_source(workspace: Workspace) -> Source:
@@ -76,15 +112,40 @@ def file_source(workspace: Workspace) -> Source:
         raise ConfigError(
             f"{workspace.git.top} is a bare repository and has no files",
             code="BARE_REPOSITORY",
-            cure="run a commit's workflow: `--ref HEAD`",
+            cure="name a commit: `--ref HEAD`",
         )
     top, folder = workspace.git.top, workspace.folder_at(workspace.config)
     paths = {Key(path.stem): path for path in sorted((top / folder).glob(f"*{SUFFIX}")) if is_key(path.stem)}
 
-    def read(key: Key) -> Document:
-        return read_workflow(paths[key].read_bytes(), file=f"{folder}/{key}{SUFFIX}".lstrip("/"), key=key)
+    def load(keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
+        for key in sorted(keys):
+            file = f"{folder}/{key}{SUFFIX}".lstrip("/")
+            yield key, read_workflow(paths[key].read_bytes(), file=file, key=key)
 
-    return Source("the files", frozenset(paths), read, file_registry(workspace))
+    def texts() -> Iterator[tuple[Key, bytes]]:
+        return ((key, path.read_bytes()) for key, path in paths.items())
+
+    blobs = _LazyDigests(paths)
+    return Source("the files", blobs, load, texts, file_registry(workspace))
+
+
+class _LazyDigests(Mapping[Key, str]):
+    """Key → blob id of its file, computed when it is asked for."""
+
+    def __init__(self, paths: Mapping[Key, Path]) -> None:
+        self._paths = paths
+
+    def __getitem__(self, key: Key) -> str:
+        return digest_of(self._paths[key].read_bytes())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._paths
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 def file_registry(workspace: Workspace) -> Registry | None:
@@ -105,24 +166,26 @@ def file_registry(workspace: Workspace) -> Registry | None:
 
 def commit_source(workspace: Workspace, side: CommitSide) -> Source:
     """The workflows of one commit."""
+
+    def texts() -> Iterator[tuple[Key, bytes]]:
+        keys = sorted(side.blobs)
+        contents = side.git.read_blobs(side.blobs[key] for key in keys)
+        return ((key, data) for key, (_, data) in zip(keys, contents, strict=True))
+
     return Source(
-        f"commit {side.commit[:10]}",
-        frozenset(side.blobs),
-        lambda key: dict(side.load([key]))[key],
-        workspace.registry_at(side.commit),
+        f"commit {side.commit[:10]}", side.blobs, side.load, texts, workspace.registry_at(side.commit)
     )
 
 
 def database_source(workspace: Workspace, *, command: str) -> Source:
     """The workflows of the environment; the registry is the file's."""
     database = workspace.database(command=command)
-    keys = frozenset(database.snapshot().digests)
-    return Source(
-        workspace.environment.name,
-        keys,
-        lambda key: dict(database.load([key]))[key],
-        file_registry(workspace),
-    )
+    digests = database.snapshot().digests
+
+    def texts() -> Iterator[tuple[Key, bytes]]:
+        return ((key, canonical_bytes(document)) for key, document in database.load(digests))
+
+    return Source(workspace.environment.name, digests, database.load, texts, file_registry(workspace))
 
 
 def file_tests(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
@@ -141,9 +204,9 @@ def path_tests(where: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]
         try:
             yield str(path), full.read_bytes()
         except OSError as error:
-            raise InvalidInput(
+            raise GitsyncError(
                 f"cannot read {path}: {error.strerror}",
-                code="UNREADABLE_FILE",
+                code="CANNOT_READ",
                 cure="check the name and its rights",
             ) from error
 
@@ -171,29 +234,6 @@ def _iter_yaml(folder: Path, root: Path) -> Iterator[tuple[str, bytes]]:
             yield path.relative_to(root).as_posix(), path.read_bytes()
 
 
-def callers_of(source: Source, keys: Iterable[Key]) -> frozenset[Key]:
-    """The keys, and all that call them, directly or not."""
-    callers: dict[Key, set[Key]] = {}
-    for key in source.keys:
-        document = _readable(source, key)
-        for called in called_keys(document) if document is not None else ():
-            callers.setdefault(called, set()).add(key)
-    found = set(keys)
-    queue = list(found)
-    for key in queue:  # grows while it is walked
-        fresh = callers.get(key, set()) - found
-        found |= fresh
-        queue.extend(fresh)
-    return frozenset(found)
-
-
-def _readable(source: Source, key: Key) -> Document | None:
-    try:
-        return source(key)
-    except InvalidInput:
-        return None
-
-
 def changed_since(
     workspace: Workspace, source: Source, files: Iterable[tuple[str, bytes]], revision: str
 ) -> tuple[frozenset[Key], frozenset[str]]:
@@ -202,15 +242,9 @@ def changed_since(
     Where the registry differs, everything does.
     """
     side = workspace.commit_side(revision)
-    before = commit_source(workspace, side)
-    if before.registry != source.registry:
+    if workspace.registry_at(side.commit) != source.registry:
         return source.keys, frozenset(name for name, _ in files)
-    moved = {key for key in source.keys if key not in before.keys or _differs(source, before, key)}
+    moved = {key for key in source.keys if source.blobs[key] != side.blobs.get(key)}
     old = dict(commit_tests(workspace, side.commit))
     changed_files = frozenset(name for name, data in files if old.get(name) != data)
-    return callers_of(source, moved), changed_files
-
-
-def _differs(source: Source, before: Source, key: Key) -> bool:
-    now, then = _readable(source, key), _readable(before, key)
-    return now is None or now != then
+    return source.callers_of(moved), changed_files

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsync.cli.options import common_options, examples, settings_of
+from gitsync.cli.options import PAGES, common_options_with, examples, settings_of
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="At most N processes (one a core)."
 )
-@common_options
+@common_options_with(*PAGES)
 @click.pass_context
 def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -> int:
     """Run the tests of the workflows: tests/**/*.yaml beside gitsync.yaml, or those named.

@@ -120,7 +120,7 @@ def test_a_run_that_waits_exits_4_and_says_for_what_and_how_to_answer(
     [
         (["run", "onboarding.send-welcom"], "UNKNOWN_WORKFLOW", 4),
         (["run", "onboarding.send-welcome", "--version", "2"], "UNKNOWN_VERSION", 4),
-        (["run", "ticket-triage", "--payload", "nowhere.json"], "UNREADABLE_FILE", 4),
+        (["run", "ticket-triage", "--payload", "nowhere.json"], "CANNOT_READ", 1),
         (["run", "ticket-triage", "--stubs", "bad.yaml"], "INVALID_STUBS", 4),
         (["run", "ticket-triage", "--event", "bad.yaml"], "INVALID_PAYLOAD", 4),
         (["run", "ticket-triage", "--actions", "no_such_module"], "INVALID_ACTIONS", 4),
@@ -129,7 +129,7 @@ def test_a_run_that_waits_exits_4_and_says_for_what_and_how_to_answer(
         (["run", "ticket-triage", "--draft", "--version", "1"], "", 64),
         (["run", "ticket-triage", "-e", "dev", "--ref", "HEAD"], "", 64),
         (["run", "ticket-triage", "--payload", "a", "--event", "b"], "", 64),
-        (["test", "nowhere.yaml"], "UNREADABLE_FILE", 4),
+        (["test", "nowhere.yaml"], "CANNOT_READ", 1),
         (["test", "-k", "a b"], "INVALID_SELECTION", 4),
         (["test", "bad.yaml"], "INVALID_TEST", 4),
         (["test", "--changed-since", "nowhere"], "UNKNOWN_REVISION", 1),
