@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitsync.cli.difference import Differ
+from gitsync.cli.flight import explain, look_in_flight
 from gitsync.cli.gate import Gate, run_gate
 from gitsync.cli.outcome import as_part, finish, tell_warnings
 from gitsync.cli.remote import check_target, tell_limits
 from gitsync.cli.workspace import Workspace
-from gitsync.errors import Conflict
+from gitsync.errors import Conflict, Refused
 from gitsync.sides.repository import CommitSide, WorkTree
 from gitsync.sync.base import State
 from gitsync.sync.plan import Plan
@@ -82,6 +83,9 @@ class Deploy:
             )
         except Conflict as error:
             Differ(self.workspace.git, self.side, self.database).explain(error, self.plan.conflicts)
+            raise
+        except Refused as error:
+            explain(error, look_in_flight(self.side, self.database, self.plan, self.options, error))
             raise
         check_target(self.database, self.plan, self.comparison, self.side)
         tell_limits(self.database, self.plan.changes, self.workspace.settings)

@@ -62,8 +62,8 @@ def command(
     Every problem that would stop the push is listed: invalid files, conflicts, limits, and what would be lost.
     With --out, a plan that nothing stops is saved with its policy, for `gitsync apply` to do exactly that.
     """
+    from gitsync.cli.beside import look_beside
     from gitsync.cli.files import write_output
-    from gitsync.cli.gate import NO_GATE, run_gate
     from gitsync.cli.outcome import plan_exit, tell_warnings
     from gitsync.cli.remote import check_target, find_obstacles, tell_limits
     from gitsync.cli.workspace import open_workspace
@@ -95,8 +95,8 @@ def command(
             check_target(database, plan, comparison, side)
         except GitsyncError as error:
             obstacle = error
-        gate = NO_GATE if obstacle else run_gate(workspace, side, plan, is_asked=values["test"])
-        obstacle = obstacle or gate.obstacle
+        beside = look_beside(workspace, side, database, plan, options, obstacle, is_tested=values["test"])
+        obstacle = beside.obstacle
         if settings.is_json:
             from gitsync.render.json import calls_json, error_json, plan_json, render_json
 
@@ -105,7 +105,7 @@ def command(
                 "wouldFail": error_json(obstacle) if obstacle else None,
                 "relinked": calls_json(outlook.relinked),
                 "warnings": [*comparison.database.warnings, *map(str, doubts)],
-                **gate.as_json(),
+                **beside.as_json(),
             }
             name = workspace.environment.name
             click.echo(
@@ -116,14 +116,14 @@ def command(
 
             print_page(
                 replace(
-                    make_page("plan", workspace, side, database, comparison, plan), notes=[*gate.lines()]
+                    make_page("plan", workspace, side, database, comparison, plan), notes=[*beside.lines()]
                 ),
                 obstacle,
                 outlook.relinked,
                 problems=problems,
             )
         else:
-            _print_text(workspace, database, plan, outlook, obstacle, [*gate.lines()], problems)
+            _print_text(workspace, database, plan, outlook, obstacle, [*beside.lines()], problems)
         tell_limits(database, plan.changes, settings)
         if out is not None and obstacle is not None:
             settings.tell(f"{out} was not written, since a push would stop")

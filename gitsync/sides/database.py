@@ -20,13 +20,15 @@ from gitsync.database.cache import DigestCache
 from gitsync.database.connect import make_engine, mask_url, parse_url, reading, writing
 from gitsync.database.content import ContentReader
 from gitsync.database.faults import retried, translated
+from gitsync.database.flight import read_unfinished
 from gitsync.database.lock import lock
 from gitsync.database.rows import iter_by_key, read_index
 from gitsync.database.schema import Found, check_tables, check_tenant, look
 from gitsync.database.tables import Tables, make_tables
-from gitsync.database.usage import read_surroundings
+from gitsync.database.usage import find_calls, read_surroundings
 from gitsync.errors import ConfigError
 from gitsync.sync.around import Surroundings
+from gitsync.sync.flight import UnfinishedRun
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot
 from gitsync.workflow.types import Document, Key
 
@@ -170,6 +172,20 @@ class Database:
         with self._reading() as connection:
             index = read_index(connection, self._tables)
             return read_surroundings(connection, self._tables, changes, index.ids, in_place=self._in_place)
+
+    def unfinished_runs(self, keys: Collection[Key]) -> list[UnfinishedRun]:
+        """The runs of `keys` that have not ended, and where each is."""
+        with self._reading() as connection:
+            ids = read_index(connection, self._tables).ids
+            wanted = {ids[key]: key for key in keys if key in ids}
+            return read_unfinished(connection, self._tables, wanted)
+
+    def callers(self, keys: Collection[Key]) -> frozenset[Key]:
+        """The keys of workflows that call one of `keys`, in whatever version."""
+        with self._reading() as connection:
+            ids = read_index(connection, self._tables).ids
+            calls = find_calls(connection, self._tables, {ids[key] for key in keys if key in ids})
+            return frozenset(Key(call.key) for call in calls if call.key is not None)
 
     def newest_number(self) -> int:
         """The number of the tenant's newest deployment, 0 where there is none."""
