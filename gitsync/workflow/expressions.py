@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -65,7 +66,7 @@ class Expression:
 
         Names inside a filter, or after a dot, are fields of something else and not among them.
         """
-        read = self._compiled.reads(dict.fromkeys(FUNCTIONS, _nothing)).get("input", {})
+        read = self._compiled.reads().get("input", {})
         found = [
             (name, self._rewritten.original(offset))
             for name, offset in self._reading.roots
@@ -83,7 +84,7 @@ class Expression:
         """
         from jlens import JlensError
 
-        functions = {**_HOST, "nowIso": lambda: now}
+        _clock.now = now
         options: dict[str, Any] = {
             "timeout": limits.seconds,
             "max_depth": limits.depth,
@@ -95,8 +96,8 @@ class Expression:
         }
         compiled = self._callable()
         try:
-            value = compiled.evaluate(bindings, functions, **options)
-            if value is None and compiled.evaluate_json(_text(bindings), functions, **options) is None:
+            value = compiled.evaluate(bindings, **options)
+            if value is None and compiled.evaluate_json(_text(bindings), **options) is None:
                 raise ExpressionFault("gives no value: what it reads is not there", 0, code="UNDEFINED")
         except JlensError as error:
             raise ExpressionFault(_message(error), self._place(error), code=error.code) from error
@@ -115,14 +116,12 @@ class Expression:
         if not self._reading.coalesces:
             return self._compiled
         if self._calling is None:
-            from jlens import Expression as Engine
-
             text = self._rewritten.text
             edits = [(end + 1, 0, ".v") for _, end in self._reading.coalesces]
             edits += [(start, len("$coalesce"), "$coalesced") for start, _ in self._reading.coalesces]
             for offset, length, replacement in sorted(edits, reverse=True):
                 text = text[:offset] + replacement + text[offset + length :]
-            self._calling = Engine(text)
+            self._calling = _engine(text)
         return self._calling
 
     def _place(self, error: Any) -> int:
@@ -137,7 +136,6 @@ def compile_expression(text: str) -> Expression:
 
     Raises ExpressionFault for what isn't JSONata, and for a function that the runtime doesn't offer.
     """
-    from jlens import Expression as Engine
     from jlens import JlensError
 
     if not text.strip():
@@ -146,7 +144,7 @@ def compile_expression(text: str) -> Expression:
         raise ExpressionFault(f"the expression is longer than {LONGEST_TEXT} characters", LONGEST_TEXT)
     rewritten = rewrite(text)
     try:
-        compiled = Engine(rewritten.text)
+        compiled = _engine(rewritten.text)
     except JlensError as error:
         offset = error.start if error.start is not None else error.position or 0
         raise ExpressionFault(_message(error), rewritten.original(offset), code=error.code) from error
@@ -157,6 +155,20 @@ def compile_expression(text: str) -> Expression:
         fault = reading.faults[0]
         raise ExpressionFault(fault.message, rewritten.original(fault.offset), code="NOT_ALLOWED")
     return Expression(text, rewritten, compiled, reading)
+
+
+def _engine(text: str) -> Any:
+    """The engine's form of a text, with the functions that its words could call.
+
+    They are registered here: handed over with each evaluation they would cost more than most evaluations.
+    """
+    from jlens import Expression as Engine
+
+    engine = Engine(text)
+    for name, function in _HOST.items():
+        if name in text:
+            engine.register_function(name, function)
+    return engine
 
 
 def _message(error: Any) -> str:
@@ -177,10 +189,6 @@ def _is_within(value: Any, limit: int) -> bool:
         return True
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return len(text.encode("utf-16-le", "surrogatepass")) // 2 <= limit
-
-
-def _nothing(*_values: Any) -> None:
-    """Stands for a host function where none is called."""
 
 
 def _coalesce(*values: Any) -> Any:
@@ -215,7 +223,11 @@ def _append(items: Any = None, value: Any = None, *_more: Any) -> list[Any]:
     return [*head, *value] if isinstance(value, list) else [*head, value]
 
 
+_clock = threading.local()
+"""What nowIso answers in this thread's evaluation."""
+
 _HOST: Final[Mapping[str, Any]] = {
+    "nowIso": lambda *_: _clock.now,
     "coalesce": _coalesce,
     "coalesced": _coalesced,
     "len": _len,
