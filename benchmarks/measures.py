@@ -157,6 +157,12 @@ def _sqlite_status(stage: Stage) -> tuple[Used, Used]:
     return stage.gitsync("status", url=f"sqlite:///{stage.sqlite}"), base
 
 
+def _steps(stage: Stage) -> tuple[Used, Used]:
+    program = [sys.executable, "-m", "benchmarks.running"]
+    base = stage.watch([*program, "expressions"])
+    return stage.watch([*program, "steps"]), base
+
+
 MEASURES: Final = (
     Measure("`--help`", '`python -c "import click"`', 1.6, 25, _help, is_sized=False),
     Measure("validate one file", '`python -c "import click"`', 3.0, 40, _validate_one, is_sized=False),
@@ -186,4 +192,5 @@ MEASURES: Final = (
     Measure("push, overwrite all in place", "COPY in + read of the files", 3.0, 150, _push_overwrite),
     Measure("push, 10 changed", "own no-op status", 1.5, 100, _push_few),
     Measure("SQLite: status, no cache", "sqlite read + digest", 6.0, 120, _sqlite_status),
+    Measure("run, 12,100 steps", "their expressions alone", 4.0, 60, _steps, is_sized=False),
 )
