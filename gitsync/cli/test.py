@@ -137,17 +137,24 @@ def _finish(
     values: dict[str, Any],
 ) -> int:
     """Print what stands at the end, and give the exit code."""
-    from gitsync.render.tests import coverage_lines, percent, summary, tests_json, tests_junit, tests_markdown
+    from gitsync.render.tests import (
+        coverage_lines,
+        percent,
+        render_junit,
+        render_report,
+        render_report_markdown,
+        summary,
+    )
     from gitsync.runtime.coverage import share_of
 
     if values["junit"] is not None:
-        (settings.where / values["junit"]).write_text(tests_junit(results), encoding="utf-8")
+        (settings.where / values["junit"]).write_text(render_junit(results), encoding="utf-8")
     if settings.is_json:
         from gitsync.render.json import render_json
 
-        click.echo(render_json(tests_json(results, covered, source=label)), nl=False)
+        click.echo(render_json(render_report(results, covered, source=label)), nl=False)
     elif settings.is_markdown:
-        click.echo("\n".join(tests_markdown(results, covered)))
+        click.echo("\n".join(render_report_markdown(results, covered)))
     else:
         if covered is not None:
             click.echo("\n".join(coverage_lines(covered)))

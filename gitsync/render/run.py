@@ -54,7 +54,7 @@ def _note(step: StepTrace) -> str:
         notes.append(f"{step.attempts} attempts")
     if step.is_replayed:
         notes.append("not called again: same idempotency key")
-    if step.error is not None:
+    if step.error is not None and (step.error["nodePath"] == step.path or step.handled):
         after = f", went on ({step.handled})" if step.handled else ""
         notes.append(f"{step.error['category']}: {step.error['message']}{after}")
     if step.status is StepStatus.STARTED:

@@ -67,7 +67,7 @@ def percent(share: float) -> str:
     return f"{int(share * 100 + 1e-9):3}%"
 
 
-def tests_json(
+def render_report(
     results: Sequence[Result], covered: Sequence[Coverage] | None, *, source: str
 ) -> dict[str, Any]:
     """The result of ``test``."""
@@ -110,7 +110,7 @@ def _case_json(result: Result) -> dict[str, Any]:
     }
 
 
-def tests_markdown(results: Sequence[Result], covered: Sequence[Coverage] | None) -> Iterator[str]:
+def render_report_markdown(results: Sequence[Result], covered: Sequence[Coverage] | None) -> Iterator[str]:
     """The results for a pull request: the verdict, what failed and why, the coverage."""
     failed = [result for result in results if result.verdict in (Verdict.FAILED, Verdict.ERROR)]
     yield f"## Tests {'failed' if failed else 'passed'}: {summary(results)}"
@@ -129,7 +129,7 @@ def tests_markdown(results: Sequence[Result], covered: Sequence[Coverage] | None
             yield f"| {item.workflow} | {item.version} | {percent(item.share).strip()} | {_plain(missed)}{more} |"
 
 
-def tests_junit(results: Sequence[Result]) -> str:
+def render_junit(results: Sequence[Result]) -> str:
     """The results as JUnit XML: a suite for each file."""
     root = ET.Element("testsuites", name="gitsync")
     by_file: dict[str, list[Result]] = {}

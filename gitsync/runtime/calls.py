@@ -74,6 +74,7 @@ def _called(execution: Execution, target: str, version: int, payload: Any, path:
         child.run()
     except RunFault as fault:
         if fault.category in UNCATCHABLE:
+            fault.add_place(key)
             raise
         raise _failed(key, fault) from fault
     state = child.state

@@ -68,6 +68,12 @@ class RunFault(Exception):
             details,
             path,
         )
+        self._has_place = False
+
+    def add_place(self, workflow: str) -> None:
+        """Say in the message which called workflow it comes from; the innermost is said."""
+        if not self._has_place:
+            self.message, self._has_place = f"{self.message} (in {workflow})", True
 
     def as_error(self, *, path: str, at: str) -> dict[str, Any]:
         """The value of ``error`` and of what captureErrorAs names."""

@@ -15,56 +15,49 @@ def record(run: Run, start: Start, setting: Setting, *, name: str, redactor: Red
     """The YAML of a test file with one case that gives the same run again; secrets are masked in it."""
     import yaml
 
+    masked = redactor.value
     case: dict[str, Any] = {"name": name}
     if start.event is not None:
-        case["event"] = dict(start.event)
-    elif start.has_payload:
-        case["payload"] = start.payload
+        case["event"] = masked(dict(start.event))
     else:
-        case["payload"] = run.payload
+        case["payload"] = masked(start.payload if start.has_payload else run.payload)
     if setting.now != START:
         case["now"] = iso(setting.now)
     if setting.secrets:
         case["secrets"] = {secret: f"value of {secret}" for secret in sorted(setting.secrets)}
-    if stubs := _stubs(run):
+    if stubs := _stubs(run, redactor):
         case["stubs"] = stubs
     if run.script:
-        case["script"] = run.script
-    case["expect"] = _expected(run)
-    head: dict[str, Any] = {"workflow": run.workflow}
-    head["version"] = int(run.version) if run.version.isdecimal() else run.version
-    masked = {**head, "cases": [_masked(case, redactor)]}
-    return yaml.safe_dump(masked, sort_keys=False, allow_unicode=True, width=110)
+        case["script"] = [masked(entry) for entry in run.script]
+    case["expect"] = _expected(run, redactor)
+    version = int(run.version) if run.version.isdecimal() else run.version
+    value = {"workflow": run.workflow, "version": version, "cases": [case]}
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _masked(case: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
-    """The case, masked; the made-up values of its secrets stay, or it could not be run."""
-    secrets = case.get("secrets")
-    masked: dict[str, Any] = redactor.value(
-        {name: value for name, value in case.items() if name != "secrets"}
-    )
-    return masked if secrets is None else {"name": masked.pop("name"), "secrets": secrets, **masked}
-
-
-def _stubs(run: Run) -> dict[str, Any]:
-    """Step id → what it was answered, in order."""
+def _stubs(run: Run, redactor: Redactor) -> dict[str, Any]:
+    """Step id → what it was answered, in order; a step's own id is never masked."""
     answers: dict[str, list[Any]] = {}
     for step_id, answer in run.answers:
-        answers.setdefault(step_id, []).append(answer)
+        answers.setdefault(step_id, []).append(redactor.value(answer))
     return {step_id: found[0] if len(found) == 1 else found for step_id, found in answers.items()}
 
 
-def _expected(run: Run) -> dict[str, Any]:
+def _expected(run: Run, redactor: Redactor) -> dict[str, Any]:
     expected: dict[str, Any] = {"status": str(run.status)}
     if run.state is not None:
-        expected["state"] = run.state
+        expected["state"] = redactor.text(run.state)
     if run.error is not None:
-        expected["error"] = {name: run.error[name] for name in ("category", "message", "nodePath")}
+        error = {name: run.error[name] for name in ("category", "message", "nodePath")}
+        expected["error"] = redactor.value(error)
     if run.status is RunStatus.WAITING and run.wait is not None:
         expected["waitingFor"] = {"type": run.wait.kind, "stepId": run.wait.step_id}
     expected["calls"] = {
-        EXACT: [{"action": call.action, "step": call.step_id, "input": call.input} for call in run.calls]
+        EXACT: [
+            {"action": call.action, "step": call.step_id, "input": redactor.value(call.input)}
+            for call in run.calls
+        ]
     }
     if run.vars:
-        expected["vars"] = run.vars
+        expected["vars"] = redactor.value(run.vars)
     return expected

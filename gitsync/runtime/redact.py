@@ -27,7 +27,7 @@ class Redactor:
         return text if self._values is None else self._values.sub(MASK, text)
 
     def value(self, value: Any) -> Any:
-        """A copy of a JSON value, masked; a null under a telling name stays null."""
+        """A copy of a JSON value, masked; null and booleans under a telling name stay as they are."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
@@ -37,8 +37,6 @@ class Redactor:
         return value
 
     def _member(self, name: str, item: Any) -> Any:
-        if name == "secretRef" or (_SECRETIVE.search(name) and isinstance(item, (str, int, float))):
-            return item if isinstance(item, bool) else MASK
-        if name == "$secret":
-            return MASK
-        return self.value(item)
+        if item is None or isinstance(item, bool):
+            return item
+        return MASK if name == "$secret" or _SECRETIVE.search(name) else self.value(item)

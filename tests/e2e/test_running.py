@@ -209,6 +209,17 @@ def test_a_secret_is_in_no_output_and_in_no_recorded_test(typed: Typed, example:
     assert typed("test", "tests/r.yaml").code == 0
 
 
+def test_a_step_named_after_a_secret_can_be_recorded(typed: Typed, example: TestRepository) -> None:
+    path = example.path / "workflows" / "onboarding.send-welcome.json"
+    path.write_text(path.read_text().replace('"id": "mail"', '"id": "send-token"'))
+    write(example, "p.json", PAYLOAD)
+
+    recorded = typed("run", "onboarding.send-welcome", "--payload", "p.json", "--record", "tests/new/r.yaml")
+
+    assert recorded.code == 0
+    assert typed("test", "tests/new").code == 0
+
+
 @pytest.mark.parametrize("source", [["--ref", "HEAD"], ["-e", "dev"]], ids=["commit", "database"])
 def test_a_run_and_what_it_calls_come_from_one_source(
     typed: Typed, example: TestRepository, source: list[str]

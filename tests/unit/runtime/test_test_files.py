@@ -208,7 +208,9 @@ def test_the_problems_of_a_stubs_file_have_their_lines() -> None:
         (1, 1.0, []),
         (True, 1, ["value: expected true, got 1"]),
         (None, False, ["value: expected null, got false"]),
-        ("[REDACTED]", "whatever", []),
+        ("[REDACTED]", {"what": "ever"}, []),
+        ("a [REDACTED] b", "a secret b", []),
+        ("a [REDACTED] b", "a secret", ['value: expected "a [REDACTED] b", got "a secret"']),
         ({"a": 1, "b": 2}, {"a": 2, "b": 1}, ["a: expected 1, got 2", "b: expected 2, got 1"]),
     ],
 )
