@@ -156,7 +156,9 @@ def _invoke(
             execution.key, step_id, path, action, version, given, attempt, key, at, output=output, error=error
         )
         world.run.calls.append(call)
-        world.run.answers.append((step_id, {"returns": output} if error is None else {"error": error}))
+        world.run.answers.append(
+            (execution.key, step_id, {"returns": output} if error is None else {"error": error})
+        )
 
     started = world.now
     try:
@@ -167,10 +169,10 @@ def _invoke(
             error |= {} if fault.code is None else {"code": fault.code}
             error |= {} if fault.details is None else {"details": fault.details}
             record(error=error)
-            _note_delay(world.run.answers[-1][1], started, world.now)
+            _note_delay(world.run.answers[-1][2], started, world.now)
         raise
     record(output=output)
-    _note_delay(world.run.answers[-1][1], started, world.now)
+    _note_delay(world.run.answers[-1][2], started, world.now)
     if offer.output is not None and (faults := faults_of(offer.output, output)):
         world.warn(f"{path} ({step_id}): the answer of {action} is not what its schema says: {faults[0]}")
     return output
@@ -186,7 +188,7 @@ def _answer(
 ) -> Any:
     """What a stub, else a Python function, else a sample answers."""
     world = execution.world
-    answer = world.outside.find((step_id, f"{action}@{version}", action), given)
+    answer = world.outside.find((*execution.names(step_id), f"{action}@{version}", action), given)
     if answer is not None:
         world.advance(answer.delay_ms)
         return answer.give()

@@ -47,12 +47,16 @@ def _stubbed(
 ) -> dict[str, Any] | None:
     """What a stub says that the called workflow leaves in its vars; ``None`` where there is no stub."""
     world, step_id, name = execution.world, str(step["id"]), target.removeprefix(REFERENCE)
-    answer = world.outside.find((step_id, f"workflow:{name}"), payload)
+    answer = world.outside.find((*execution.names(step_id), f"workflow:{name}"), payload)
     if answer is None:
         return None
     world.advance(answer.delay_ms)
     world.run.answers.append(
-        (step_id, {"returns": answer.returns} if answer.error is None else {"error": dict(answer.error)})
+        (
+            execution.key,
+            step_id,
+            {"returns": answer.returns} if answer.error is None else {"error": dict(answer.error)},
+        )
     )
     try:
         returned = doubles(answer.give())

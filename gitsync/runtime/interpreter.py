@@ -217,6 +217,10 @@ class Execution:
         if self.world.options.on_step is not None:
             self.world.options.on_step(trace)
 
+    def names(self, step_id: str) -> tuple[str, str]:
+        """Under what a stub may stand for one step: its id with the workflow's key, or alone."""
+        return f"{self.key}/{step_id}", step_id
+
     def child(self, key: Key, version: int, definition: Json, payload: Any, path: str) -> Execution:
         """The run of a workflow that this one calls at `path`; not begun yet."""
         run_id = str(uuid.uuid5(uuid.UUID(self.run_id), f"{path}#{len(self.world.run.trace)}"))

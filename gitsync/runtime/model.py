@@ -220,8 +220,8 @@ class Call:
 class Run:
     """A run as it stands when the interpreter is done with it.
 
-    reached: coverage points (workflow key, version, point). answers: step id and stub that would answer the
-    same, for each step that was answered from outside; script: what the waits were answered with.
+    reached: coverage points (workflow key, version, point). answers: workflow, step id and the stub that would
+    answer the same, for each step that was answered from outside; script: what the waits were answered with.
     """
 
     workflow: str
@@ -234,7 +234,7 @@ class Run:
     wait: Wait | None = None
     trace: list[StepTrace] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    answers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    answers: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     script: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     reached: set[tuple[str, str, str]] = field(default_factory=set)

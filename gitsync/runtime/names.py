@@ -34,6 +34,7 @@ def names_in(documents: Collection[Document]) -> Names:
         for definition in iter_definitions(document):
             for step in iter_steps(definition):
                 names.steps.add(str(step.get("id")))
+                names.stubs.add(f"{document['key']}/{step.get('id')}")
                 config = step.get("config")
                 if not isinstance(config, dict):
                     continue

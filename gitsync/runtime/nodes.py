@@ -74,7 +74,7 @@ def _bodies(execution: Execution, step: Mapping[str, Any]) -> tuple[str, str]:
 
 def _save(execution: Execution, step: Mapping[str, Any], value: Any, usual: str) -> None:
     world, step_id = execution.world, str(step["id"])
-    answer = world.outside.find((step_id, str(step["type"])), value)
+    answer = world.outside.find((*execution.names(step_id), str(step["type"])), value)
     if answer is None:
         world.warn(
             f"step {step_id}: {step['type']} has a simple result here, the product's own is richer; "
@@ -83,7 +83,11 @@ def _save(execution: Execution, step: Mapping[str, Any], value: Any, usual: str)
     else:
         world.advance(answer.delay_ms)
         world.run.answers.append(
-            (step_id, {"returns": answer.returns} if answer.error is None else {"error": dict(answer.error)})
+            (
+                execution.key,
+                step_id,
+                {"returns": answer.returns} if answer.error is None else {"error": dict(answer.error)},
+            )
         )
         value = answer.give()
     config = members(step.get("config"), "config")

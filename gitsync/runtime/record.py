@@ -36,10 +36,17 @@ def record(run: Run, start: Start, setting: Setting, *, name: str, redactor: Red
 
 
 def _stubs(run: Run, redactor: Redactor) -> dict[str, Any]:
-    """Step id → what it was answered, in order; a step's own id is never masked."""
+    """Step id → what it was answered, in order; with the workflow's key where two workflows have the id.
+
+    Names are never masked: only what a run held is.
+    """
+    workflows: dict[str, set[str]] = {}
+    for step in run.trace:
+        workflows.setdefault(step.step_id, set()).add(step.workflow)
     answers: dict[str, list[Any]] = {}
-    for step_id, answer in run.answers:
-        answers.setdefault(step_id, []).append(redactor.value(answer))
+    for workflow, step_id, answer in run.answers:
+        name = step_id if len(workflows[step_id]) == 1 else f"{workflow}/{step_id}"
+        answers.setdefault(name, []).append(redactor.value(answer))
     return {step_id: found[0] if len(found) == 1 else found for step_id, found in answers.items()}
 
 

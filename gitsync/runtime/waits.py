@@ -123,9 +123,7 @@ def time_wait(execution: Execution, step: Mapping[str, Any], path: str) -> None:
         )
         if entry is None:
             raise Waiting(Wait("time", step_id, path, execution.key, due=iso(due)))
-        used = entry.as_json() | {"time": step_id}
-        if used not in world.run.script or entry.name != "*":
-            world.run.script.append(used)
+        world.run.script.append(entry.as_json() | {"time": step_id})
         world.now = due
     _resume(execution, config, {"timeWait": {"mode": mode, "dueAt": iso(due), "resumedAt": iso(world.now)}})
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hypothesis import given
@@ -22,6 +23,7 @@ from tests.support.documents import json_objects, json_values
 from tests.support.runs import workflow
 
 IDS = ("a", "b", "c", "d", "e")
+BRANCHES = ("then", "else", "body", "try", "catch")
 NAMES = ("x", "y", "z")
 ACTIONS = ("x.do", "y.do")
 CANARY = "canary-5e1f-of-a-secret"
@@ -175,10 +177,28 @@ scripts = st.lists(
 ).map(tuple)
 
 
+def numbered(program: Any, ids: Iterator[str]) -> Any:
+    """The program with an id of its own for each step, as the product wants it."""
+    if isinstance(program, list):
+        return [numbered(item, ids) for item in program]
+    if not isinstance(program, dict) or "type" not in program:
+        return program
+    inner = {name: numbered(program[name], ids) for name in BRANCHES if name in program}
+    return {**program, "id": next(ids), **inner}
+
+
+def names() -> Iterator[str]:
+    """a, b, c, d, e, a1, b1, …"""
+    return (letter + (str(number) if number else "") for number in itertools.count() for letter in IDS)
+
+
 def runs(
     main: Any, sub: Any, payload: Any, given_stubs: Mapping[str, Stub], script: Any
 ) -> tuple[Run, dict[str, Document]]:
-    documents = {"main": workflow("main", main), "sub": workflow("sub", sub)}
+    documents = {
+        "main": workflow("main", numbered(main, names())),
+        "sub": workflow("sub", numbered(sub, names())),
+    }
     done = run_workflow(
         documents["main"],
         Start(payload=payload, has_payload=True),

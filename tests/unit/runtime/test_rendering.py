@@ -8,10 +8,12 @@ from typing import Any
 from gitsync.render.run import Tree, render_markdown, render_text
 from gitsync.render.tests import percent, render_junit
 from gitsync.runtime.model import Options
+from gitsync.runtime.record import record
 from gitsync.runtime.redact import MASK, Redactor
+from gitsync.runtime.start import Start
 from gitsync.runtime.suite import Result, Verdict
-from gitsync.runtime.testfile import read_test_file
-from tests.support.runs import END, act, assign, attempt, calling, fails, loop, node, returns, run, when
+from gitsync.runtime.testfile import Setting, read_test_file
+from tests.support.runs import END, act, assign, attempt, calling, fails, loop, node, returns, run, says, when
 
 
 def tree_of(steps: Sequence[Any], **given: Any) -> list[str]:
@@ -121,3 +123,25 @@ def test_junit_holds_what_xml_cannot() -> None:
 
 def test_a_share_is_rounded_down() -> None:
     assert [percent(share) for share in (0, 0.295, 0.999, 1)] == ["  0%", " 29%", " 99%", "100%"]
+
+
+def test_a_recorded_run_tells_steps_of_one_id_in_two_workflows_apart() -> None:
+    given: dict[str, Any] = {
+        "steps": [calling("sub", id="send"), act("other")],
+        "others": {"sub": [act("send")]},
+    }
+    done = run(given["steps"], others=given["others"], stubs={"x.do": returns(1, 2)})
+
+    text = record(done, Start(payload={}, has_payload=True), Setting(), name="r", redactor=Redactor({}))
+    (case,) = read_test_file(text.encode(), file="r.yaml").cases
+    again = run(given["steps"], others=given["others"], stubs=case.setting.stubs)
+
+    assert sorted(case.setting.stubs) == ["other", "sub/send"]
+    assert [step.as_json() for step in again.trace] == [step.as_json() for step in done.trace]
+
+
+def test_a_recorded_run_has_every_time_that_came() -> None:
+    nap = node("time.wait", "nap", mode="duration", durationMs=5)
+    done = run([loop("[1, 2]", [nap])], script=[says("time", "*")])
+
+    assert done.script == [{"time": "nap"}, {"time": "nap"}]
