@@ -10,9 +10,9 @@ from gitsync.cli.flight import Flight, explain, look_in_flight
 from gitsync.cli.gate import NO_GATE, Gate, run_gate
 
 if TYPE_CHECKING:
+    from gitsync.cli.remote import Target
     from gitsync.cli.workspace import Workspace
     from gitsync.errors import GitsyncError
-    from gitsync.sides.database import Database
     from gitsync.sides.repository import CommitSide
     from gitsync.sync.plan import Plan
     from gitsync.sync.push import PushOptions
@@ -40,7 +40,7 @@ class Beside:
 def look_beside(
     workspace: Workspace,
     side: CommitSide,
-    database: Database,
+    database: Target,
     plan: Plan,
     options: PushOptions,
     obstacle: GitsyncError | None,

@@ -12,6 +12,7 @@ from gitsync.sync.side import Action, Change
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
+    from gitsync.cli.remote import Target
     from gitsync.sides.database import Database
     from gitsync.sides.repository import CommitSide
     from gitsync.sync.plan import Plan
@@ -47,7 +48,7 @@ class Flight:
 
 
 def look_in_flight(
-    side: CommitSide, database: Database, plan: Plan, options: PushOptions, error: GitsyncError | None
+    side: CommitSide, database: Target, plan: Plan, options: PushOptions, error: GitsyncError | None
 ) -> Flight:
     """What the plan would do to runs and callers; read only where it would do anything to them.
 
