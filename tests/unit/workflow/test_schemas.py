@@ -36,8 +36,11 @@ def test_every_format_has_a_schema() -> None:
         "pull",
         "push",
         "registry",
+        "run",
         "saved-plan",
         "status",
+        "test",
+        "test-report",
         "validate",
         "workflow",
     ]
