@@ -285,3 +285,16 @@ def _read(path: Path | str) -> bytes:
 def as_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """The problems, warnings counted as errors."""
     return tuple(replace(problem, severity="error") for problem in problems)
+
+
+def check_tests(folder: Path, *, where: Path) -> Checked:
+    """The test files beside the ``gitsync.yaml`` in `folder`, each by its form alone; named from `where`."""
+    paths = sorted((folder / "tests").rglob("*"))
+    found = [path for path in paths if path.suffix in (".yaml", ".yml") and path.is_file()]
+    if not found:
+        return Checked((), ())
+    from gitsync.runtime.testfile import read_test_file
+
+    files = [(os.path.relpath(path, where), path.read_bytes()) for path in found]
+    problems = [problem for name, data in files for problem in read_test_file(data, file=name).problems]
+    return Checked(tuple(name for name, _ in files), tuple(problems))

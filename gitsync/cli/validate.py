@@ -58,7 +58,7 @@ def command(
 ) -> int:
     """Check workflow files, gitsync.yaml and the registry against every rule; needs no database.
 
-    Without FILE all workflows of the nearest gitsync.yaml are checked; a FILE's own gitsync.yaml is looked
+    Without FILE all workflows and tests of the nearest gitsync.yaml are checked; a FILE's own gitsync.yaml is looked
     for from its folder upwards. All problems are listed, sorted by place. Exits 4 where one is an error.
     Severities are set in gitsync.yaml, under validate: rules:.
     """
@@ -77,7 +77,7 @@ def command(
 
 
 def _check(settings: Settings, files: tuple[str, ...], *, against: str | None, staged: bool) -> list[Checked]:
-    from gitsync.cli.checking import check_project
+    from gitsync.cli.checking import check_project, check_tests
     from gitsync.cli.choosing import find_projects
     from gitsync.cli.progress import counter
 
@@ -96,6 +96,8 @@ def _check(settings: Settings, files: tuple[str, ...], *, against: str | None, s
         with counter(settings, "reading the files") as told:
             more = {} if told is None else {"on_progress": told}
             found.append(check_project(project, names, base=base, gone=gone, **more))
+        if names is None:
+            found.append(check_tests(project.file.parent, where=where))
         if not project.has_registry and not staged:
             settings.tell("note: no registry is configured, so actions and schemas are not checked")
     return found

@@ -59,7 +59,7 @@ def _result(problem: Problem, index: dict[str, int]) -> dict[str, Any]:
         location["logicalLocations"] = [{"fullyQualifiedName": problem.path}]
     return {
         "ruleId": problem.rule,
-        "ruleIndex": index[problem.rule],
+        **({"ruleIndex": index[problem.rule]} if problem.rule in index else {}),  # a test file has no rules
         "level": problem.severity,
         "message": {"text": text},
         "locations": [location],

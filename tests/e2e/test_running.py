@@ -406,3 +406,14 @@ def test_without_a_test_a_note_says_where_tests_go(typed: Typed, example: TestRe
 
     assert (ran.code, ran.out) == (0, "no cases\n")
     assert "tests/NAME.yaml" in ran.err
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github", "junit"])
+def test_validate_checks_the_form_of_test_files_too(typed: Typed, example: TestRepository, form: str) -> None:
+    write(example, "tests/bad.yaml", "workflow: a\nkases: []\n")
+
+    ran = typed("validate", "-o", form)
+
+    assert ran.code == 4
+    assert "INVALID_TEST" in ran.out
+    assert "kases" in ran.out
