@@ -118,6 +118,15 @@ def test_a_plan_tells_the_verdict_and_as_json_every_case(typed: Typed, example: 
     assert value["tests"]["coverage"]["workflows"][0]["workflow"] == "onboarding.send-welcome"
 
 
+def test_a_plan_as_a_page_has_the_verdict_of_the_tests(typed: Typed, example: TestRepository) -> None:
+    break_the_mail(example)
+
+    page = typed("plan", *FORCE, "--test", "-o", "markdown").out
+
+    assert "tests: 5 passed, 6 failed" in page
+    assert "TESTS_FAILED" in page
+
+
 def test_without_being_asked_no_test_is_run(typed: Typed, example: TestRepository) -> None:
     break_the_mail(example)
 
