@@ -48,11 +48,10 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
     """
     from gitsync.cli.files import read_input
     from gitsync.cli.outcome import tell_warnings
-    from gitsync.cli.workspace import connect, read_settings
+    from gitsync.cli.workspace import connect, read_settings, registry_of
+    from gitsync.sides.bundle import BundleSide
     from gitsync.sync.imports import ImportPolicy, apply_import, plan_import
     from gitsync.sync.side import Action
-    from gitsync.workflow.bundle import read_bundle
-    from gitsync.workflow.registry import read_registry
 
     settings = settings_of(context)
     if values["update"] and values["force"]:
@@ -60,10 +59,12 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
     config, folder = read_settings(settings)
     environment = config.environment(settings.environment, settings.variables)
     data = read_input(settings, file, what="a bundle")
-    documents, warnings = read_bundle(data, file="standard input" if file == "-" else file)
-    registry = None
-    if config.registry and (folder / config.registry).is_file():
-        registry = read_registry((folder / config.registry).read_bytes(), file=config.registry)
+    bundle = BundleSide.read(data, file="standard input" if file == "-" else file)
+    registry = registry_of(config, folder)
+    if registry is None:
+        settings.tell(
+            "note: no registry is configured, so actions and schemas are not checked against the runtime"
+        )
     place = environment.overwrite == "in-place" if values["in_place"] is None else values["in_place"]
     with connect(
         environment, folder, settings, command="import", in_place=place, new_tenant=values["new_tenant"]
@@ -78,23 +79,22 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
             limits,
             in_place=place,
             discard_runs=values["discard_runs"],
+            rules=config.rules,
         )
-        planned = plan_import(
-            documents, database, registry=registry, file=file, policy=policy, settings=config.rules
-        )
-        tell_warnings(settings, planned.warnings)
-        for warning in warnings:
+        planned = plan_import(bundle, database, registry=registry, policy=policy)
+        tell_warnings(settings, planned.problems)
+        for warning in planned.warnings:
             settings.tell(f"warning: {warning}")
         overwrites = sum(change.action is Action.UPDATE for change in planned.changes)
         settings.confirm(
             f"This will delete and create again {overwrites} workflows in {environment.name}. Go on?",
             risk=bool(overwrites) and not place and not dry_run,
         )
-        applied = apply_import(planned, database, dry_run=dry_run)
+        applied = apply_import(planned, bundle, database, dry_run=dry_run)
         if settings.is_json:
             from gitsync.render.json import import_json, render_json
 
-            value = import_json(planned.changes, applied, environment=environment.name, warnings=warnings)
+            value = import_json(planned, applied, environment=environment.name)
             click.echo(render_json(value | {"dryRun": dry_run}), nl=False)
         else:
             from gitsync.render.text import print_changes, say, summary

@@ -55,7 +55,9 @@ VERBS: Final = {
     "fmt": ("gitsync.cli.fmt", "Write the files in canonical form."),
     "run": ("gitsync.cli.run", "Run a workflow here, as the product would."),
     "test": ("gitsync.cli.test", "Run the tests of the workflows."),
+    "export": ("gitsync.cli.export", "Export workflows as a bundle."),
     "import": ("gitsync.cli.import_", "Import a workflow bundle into the database."),
+    "bundle": ("gitsync.cli.bundle", "Take bundles apart into files, and put files together."),
     "adopt": ("gitsync.cli.adopt", "Give workflows of the database a key."),
     "doctor": (
         "gitsync.cli.doctor",

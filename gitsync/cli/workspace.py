@@ -228,6 +228,20 @@ def read_settings(settings: Settings) -> tuple[Config, Path]:
     raise no_configuration(settings.where)
 
 
+def registry_of(config: Config, folder: Path) -> Registry | None:
+    """What the target runtime offers, as the file on disk says; ``None`` where there is none."""
+    if config.registry is None:
+        return None
+    path = folder / config.registry
+    if not path.is_file():
+        raise ConfigError(
+            f"{config.file} names the registry {config.registry}, and there is no such file in {folder}",
+            code="MISSING_REGISTRY",
+            cure=f"make it, or take `registry:` out of {FILE_NAME}",
+        )
+    return read_registry(_read(path), file=config.registry)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from gitsync.errors import GitsyncError
 from gitsync.sync.around import Call
+from gitsync.sync.imports import PlannedImport
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.reconcile import Comparison
 from gitsync.sync.side import Applied, Change
@@ -86,13 +87,51 @@ def plan_json(name: str, plan: Plan, *, environment: str, commit: str | None, **
     }
 
 
-def import_json(
-    changes: Sequence[Change], applied: Applied, *, environment: str, warnings: Sequence[str]
+def export_json(
+    changes: Sequence[Change],
+    applied: Applied,
+    *,
+    environment: str,
+    commit: str | None,
+    file: str,
+    warnings: Collection[str],
 ) -> dict[str, Any]:
-    """The result of ``import``; its last three lists are the product's own summary."""
+    """The result of ``export`` and ``bundle join`` into a file; the ids are those in the bundle."""
+    return {
+        **head("export", environment=environment, commit=commit),
+        "file": file,
+        "workflows": [
+            {"key": change.key, "digest": change.after, "workflowId": applied.created[change.key]}
+            for change in changes
+        ],
+        "warnings": list(warnings),
+    }
+
+
+def split_json(changes: Sequence[Change], *, folder: str, warnings: Collection[str]) -> dict[str, Any]:
+    """The result of ``bundle split``."""
+    return {
+        **head("split", environment="repository", commit=None),
+        "folder": folder,
+        "changes": [change_json(change) for change in changes],
+        "warnings": list(warnings),
+    }
+
+
+def import_json(planned: PlannedImport, applied: Applied, *, environment: str) -> dict[str, Any]:
+    """The result of ``import``: the product's own summary, and what gitsync has to add."""
     return {
         **head("import", environment=environment, commit=None),
-        "changes": [change_json(change) for change in changes],
+        "changes": [change_json(change) for change in planned.changes],
+        **summary_json(applied),
+        "deployment": applied.number,
+        "warnings": list(planned.warnings),
+    }
+
+
+def summary_json(applied: Applied) -> dict[str, Any]:
+    """What an import did, as the product's own summary has it."""
+    return {
         "createdWorkflows": ids_json(applied.created),
         "deletedWorkflows": ids_json(applied.deleted),
         "createdPublishedVersions": [
@@ -100,7 +139,6 @@ def import_json(
             for key, versions in sorted(applied.versions.items())
             if versions
         ],
-        "warnings": list(warnings),
     }
 
 

@@ -29,7 +29,7 @@ from gitsync.database.usage import find_calls, read_surroundings
 from gitsync.errors import ConfigError
 from gitsync.sync.around import Surroundings
 from gitsync.sync.flight import UnfinishedRun
-from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot
+from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed
 from gitsync.workflow.types import Document, Key
 
 _PROGRESS_STEP: Final = 100
@@ -46,7 +46,7 @@ class Database:
     new_tenant: the tenant may be one without workflows where others have some. cache: a folder to keep digests
     in between runs; ``None`` to read every document.
     After `snapshot`, ``ids`` has each key's id, and ``raw_calls`` the ids that a key calls and that belong
-    to no key.
+    to no key. `list_ids` and `load` set ``ids`` as well, as they saw them.
     Raises ConfigError, DatabaseError or AccessDenied on entering.
     """
 
@@ -66,6 +66,7 @@ class Database:
         self.address: Final = mask_url(url)
         self.environment: Final = environment
         self.raw_calls: Mapping[Key, frozenset[str]] = {}
+        self.unkeyed: Sequence[Unkeyed] = ()
         self.on_progress: Callable[[int, int], None] | None = None
         self._url = parse_url(url)
         self._tenant = tenant
@@ -137,6 +138,16 @@ class Database:
             str(number), content.digests, content.unkeyed, tuple(sorted(self._tenant_warnings() + warnings))
         )
 
+    def list_ids(self) -> Mapping[Key, str]:
+        """Key → id of everything that has a key, no document read; ``unkeyed`` has the rest afterwards.
+
+        Raises as `snapshot` does.
+        """
+        with self._reading() as connection:
+            index = read_index(connection, self._tables, new_tenant=self._new_tenant)
+        self._read_ids, self.unkeyed = (lambda: index.ids), index.unkeyed
+        return index.ids
+
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         """The documents of `keys` that are there, ordered by key, streamed in one consistent read."""
         loading = self._load(keys)
@@ -148,6 +159,7 @@ class Database:
             return
         with self._reading() as connection:
             index = read_index(connection, self._tables)
+            self._read_ids = lambda: index.ids
             for held in iter_by_key(connection, self._tables, index.keys_by_id, keys):
                 yield held.key, held.document
 

@@ -6,16 +6,16 @@ The checks stand in the product's own order, under its codes and with its detail
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from gitsync.errors import InvalidInput
+from gitsync.errors import InvalidInput, Problem
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.check import Fault, accept_document, problems_of
+from gitsync.workflow.check import Fault, accept_document, locate, problems_of
 from gitsync.workflow.document import FORMAT, FORMAT_VERSION, REFERENCE, iter_definitions
 from gitsync.workflow.parse import invalid_input, parse_json, parse_stored
-from gitsync.workflow.references import called_keys, to_ids, to_references
+from gitsync.workflow.references import called_keys, raw_calls, to_ids, to_references
 from gitsync.workflow.schema import accepts, iter_faults, type_name
 from gitsync.workflow.types import Document, Json, Key
 
@@ -26,10 +26,35 @@ _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://gitsync.invalid/work
 _ENTRY_FIELDS: Final = ("dependencies", "draft", "key", "metadata", "publishedVersions")
 
 
-def read_bundle(data: bytes, *, file: str) -> tuple[list[tuple[Key, Document]], list[str]]:
-    """The workflows of a bundle in its order, in normal form, and what a person should know of it.
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a bundle holds, its workflows in its own order and in normal form.
 
-    Calls between its entries become references. An id that two entries share links nothing.
+    declared: key → the dependencies that its entry declares, be they what its definitions need or not.
+    warnings: what a person should know of it. data: the bytes that it was read from.
+    """
+
+    file: str
+    documents: Mapping[Key, Document] = field(default_factory=dict)
+    declared: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    data: bytes = b""
+
+    def place(self, problems: Iterable[Problem]) -> list[Problem]:
+        """`problems` of its documents, each with its path, line and column in the bundle."""
+        entries = {key: index for index, key in enumerate(self.documents)}
+        inside = [
+            replace(
+                problem, file=self.file, path=f"$.workflows[{entries[Key(problem.key)]}]{problem.path[1:]}"
+            )
+            for problem in problems
+        ]
+        return locate(inside, self.data) if inside else []
+
+
+def read_bundle(data: bytes, *, file: str) -> Bundle:
+    """The bundle in `data`; calls between its entries become references, unless two entries share an id.
+
     Raises InvalidInput (INVALID_BUNDLE, UNSUPPORTED_FORMAT, UNSUPPORTED_FORMAT_VERSION,
     SCHEMA_VALIDATION_FAILED, …): of the first check that fails, with all that it found.
     """
@@ -43,6 +68,7 @@ def read_bundle(data: bytes, *, file: str) -> tuple[list[tuple[Key, Document]], 
     _check_header(bundle, file)
     _check_schema(bundle, data, file)
     parts: Any = bundle["workflows"]
+    declared = [part["dependencies"] for part in parts]  # normalising puts the derived ones in their place
     entries: list[Document] = [
         {name: part[name] for name in _ENTRY_FIELDS} | {"format": FORMAT, "formatVersion": FORMAT_VERSION}
         for part in parts
@@ -50,17 +76,23 @@ def read_bundle(data: bytes, *, file: str) -> tuple[list[tuple[Key, Document]], 
     keys_by_id, warnings = _owners(entries)  # before normalising, which overwrites the ids
     if faults := _accept(entries):
         raise invalid_input(problems_of(faults, data, file=file))
-    documents: list[tuple[Key, Document]] = []
-    for entry in entries:
-        key = Key(entry["key"])
-        left: set[str] = set()
-        for definition in iter_definitions(entry):
-            left.update(to_references(definition, key=key, keys_by_id=keys_by_id))
-        warnings += [
-            f"{key} calls the workflow {called}, which is not in the bundle" for called in sorted(left)
-        ]
-        documents.append((key, entry))
-    return documents, warnings
+    documents = {Key(entry["key"]): entry for entry in entries}
+    link_calls(documents, keys_by_id)
+    return Bundle(file, documents, dict(zip(documents, declared, strict=True)), warnings, data)
+
+
+def link_calls(documents: Mapping[Key, Document], keys_by_id: Mapping[str, Key]) -> None:
+    """Make references of the calls in `documents` by ids in `keys_by_id`, which are in lower case."""
+    for key, document in documents.items():
+        for definition in iter_definitions(document):
+            to_references(definition, key=key, keys_by_id=keys_by_id)
+
+
+def iter_loose_calls(documents: Mapping[Key, Document], *, where: str) -> Iterator[str]:
+    """A warning for each call by an id that stayed one; `where` says where it was looked for."""
+    for key, document in documents.items():
+        for called in sorted(raw_calls(document)):
+            yield f"{key} calls the workflow {called}, which is not in {where}"
 
 
 def make_bundle(

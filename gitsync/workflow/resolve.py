@@ -149,7 +149,8 @@ def _place_of(document: Document, what: str, name: str) -> Path:
                 return (*base, *path, "type")
             if what == "action" and _action_name(step) == name:
                 return (*base, *path, "config", "actionId")
-    return ("metadata", "pinnedPayloadSchemaRef") if what == "schema" else ("dependencies",)
+    is_pinned = what == "schema" and document["metadata"].get("pinnedPayloadSchemaRef") == name
+    return ("metadata", "pinnedPayloadSchemaRef") if is_pinned else ("dependencies",)
 
 
 def _action_name(step: Mapping[str, Any]) -> str:

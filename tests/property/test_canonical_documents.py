@@ -80,10 +80,10 @@ def test_files_become_a_bundle_and_files_again(originals: list[Document]) -> Non
     before = {document["key"]: canonical_bytes(document) for document in originals}
 
     bundle = make_bundle(originals, exported_at=AT, id_of=offline_id)
-    read, _ = read_bundle(canonical_bytes(bundle), file="bundle.json")
+    read = read_bundle(canonical_bytes(bundle), file="bundle.json")
 
     assert {document["key"]: canonical_bytes(document) for document in originals} == before  # untouched
-    for key, document in read:
+    for key, document in read.documents.items():
         original = next(item for item in originals if item["key"] == key)
         for called in called_keys(original) - before.keys():  # leads out of the bundle: an id, and a warning
             assert offline_id(called) in raw_calls(document)

@@ -109,7 +109,8 @@ class Ran:
 
 def gitsync(*arguments: str, variables: Mapping[str, str] | None = None) -> Ran:
     """Run one command line in this process, with `variables` added to its environment."""
-    out, err = io.StringIO(), io.StringIO()
+    out = io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True)  # as real: bytes below text
+    err = io.StringIO()
     before = dict(os.environ)
     os.environ.update(variables or {})
     try:
@@ -118,7 +119,9 @@ def gitsync(*arguments: str, variables: Mapping[str, str] | None = None) -> Ran:
     finally:
         os.environ.clear()
         os.environ.update(before)
-    return Ran(code, out.getvalue(), err.getvalue())
+    written = out.detach()
+    assert isinstance(written, io.BytesIO)
+    return Ran(code, written.getvalue().decode(), err.getvalue())
 
 
 class Editor:

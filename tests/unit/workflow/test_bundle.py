@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gitsync.errors import InvalidInput
-from gitsync.workflow.bundle import make_bundle, offline_id, read_bundle
+from gitsync.workflow.bundle import iter_loose_calls, make_bundle, offline_id, read_bundle
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.schema import accepts
 from gitsync.workflow.types import Key
@@ -70,40 +70,47 @@ def test_a_bundle_is_files_put_together() -> None:
 def test_ids_of_entries_become_references_between_them() -> None:
     data = wrap(entry("b", ID_B, call(ID_A.upper())), entry("a", ID_A, call(ID_B), call(ID_C), call(ID_A)))
 
-    documents, warnings = read_bundle(data, file="bundle.json")
+    read = read_bundle(data, file="bundle.json")
 
-    assert [key for key, _ in documents] == ["b", "a"]
-    called = [[step["workflowId"] for step in held["draft"]["definition"]["steps"]] for _, held in documents]
+    assert list(read.documents) == ["b", "a"]
+    called = [
+        [step["workflowId"] for step in held["draft"]["definition"]["steps"]]
+        for held in read.documents.values()
+    ]
     assert called == [["key:a"], ["key:b", ID_C, "key:a"]]
-    assert documents[0][1]["publishedVersions"][0]["definition"]["id"] == "key:b"
-    assert warnings == [f"a calls the workflow {ID_C}, which is not in the bundle"]
+    assert read.documents[Key("b")]["publishedVersions"][0]["definition"]["id"] == "key:b"
+    assert not read.warnings
+    assert list(iter_loose_calls(read.documents, where="the bundle")) == [
+        f"a calls the workflow {ID_C}, which is not in the bundle"
+    ]
 
 
 def test_an_id_that_two_entries_share_links_nothing_and_is_a_warning() -> None:
     data = wrap(entry("a", ID_A), entry("b", ID_A), entry("c", ID_C, call(ID_A)))
 
-    documents, warnings = read_bundle(data, file="bundle.json")
+    read = read_bundle(data, file="bundle.json")
 
-    assert documents[2][1]["draft"]["definition"]["steps"][0]["workflowId"] == ID_A
-    assert warnings[0] == f"the id {ID_A} is shared by a, b; calls of it stay as they are"
+    assert read.documents[Key("c")]["draft"]["definition"]["steps"][0]["workflowId"] == ID_A
+    assert read.warnings[0] == f"the id {ID_A} is shared by a, b; calls of it stay as they are"
 
 
 def test_dependencies_are_derived_whatever_the_bundle_declares() -> None:
     over = entry("a", ID_A, action())
     over["dependencies"]["nodeTypes"] = ["control.if", "other"]
 
-    ((_, held),), _ = read_bundle(wrap(over), file="bundle.json")
+    read = read_bundle(wrap(over), file="bundle.json")
 
-    assert held["dependencies"]["nodeTypes"] == ["action.call"]
+    assert read.documents[Key("a")]["dependencies"]["nodeTypes"] == ["action.call"]
+    assert read.declared[Key("a")]["nodeTypes"] == ["control.if", "other"]
 
 
 def test_a_threshold_as_text_becomes_a_number() -> None:
     text = entry("a", ID_A)
     text["metadata"]["failureRateThreshold"] = "0.50"
 
-    ((_, held),), _ = read_bundle(wrap(text), file="bundle.json")
+    read = read_bundle(wrap(text), file="bundle.json")
 
-    assert held["metadata"]["failureRateThreshold"] == 0.5
+    assert read.documents[Key("a")]["metadata"]["failureRateThreshold"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -170,7 +177,7 @@ def test_an_empty_bundle_is_refused() -> None:
 def test_a_version_written_as_a_fraction_is_still_one(version: float) -> None:
     data = wrap(entry("a", ID_A)).replace(b'"formatVersion": 1', f'"formatVersion": {version}'.encode(), 1)
 
-    assert [key for key, _ in read_bundle(data, file="bundle.json")[0]] == ["a"]
+    assert list(read_bundle(data, file="bundle.json").documents) == ["a"]
 
 
 def test_what_the_schema_lets_pass_and_a_database_would_not_is_an_error_too() -> None:

@@ -1,0 +1,96 @@
+"""``gitsync export``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gitsync.cli.bundles import out_options
+from gitsync.cli.options import Settings, common_options, examples, keys_argument, ref_option, settings_of
+
+
+@click.command(
+    "export",
+    epilog=examples(
+        "gitsync export billing.dunning > bundle.json",
+        "gitsync export 'billing.*' --out billing.json -e prod",
+        "gitsync export --all --out all.json --exported-at 2026-01-31T12:00:00Z",
+        "gitsync export --all --from-repo --ref v1.4 --out release.json",
+    ),
+)
+@keys_argument
+@click.option("--all", "everything", is_flag=True, help="Export all workflows.")
+@click.option("--from-repo", is_flag=True, help="Export what a commit holds; no database is asked.")
+@ref_option
+@out_options
+@common_options
+@click.pass_context
+def command(
+    context: click.Context, /, keys: tuple[str, ...], everything: bool, from_repo: bool, ref: str, **out: Any
+) -> int:
+    """Export workflows as one bundle (format 1), which gitsync and the product import.
+
+    Dependencies are derived; authors, times and other ids of the database stay behind. A definition keeps its
+    workflow's id, so that calls between the bundle's workflows can be linked again; exported from a commit, it
+    has an id made of the key, the same every time.
+    """
+    settings = settings_of(context)
+    if bool(keys) is everything:
+        raise click.UsageError("name the workflows to export, or say --all")
+    if context.get_parameter_source("ref") is not click.core.ParameterSource.DEFAULT and not from_repo:
+        raise click.UsageError("--ref names a commit: it goes with --from-repo")
+    if from_repo:
+        _export_commit(settings, keys, ref=ref, **out)
+    else:
+        _export_database(settings, keys, **out)
+    return 0
+
+
+def _export_database(
+    settings: Settings, keys: tuple[str, ...], *, out: str | None, exported_at: str | None
+) -> None:
+    from gitsync.cli.bundles import new_bundle, read_time, report_export
+    from gitsync.cli.workspace import connect, read_settings
+    from gitsync.sync.exports import export_workflows
+    from gitsync.sync.reconcile import select_keys
+
+    at = read_time(exported_at)
+    config, folder = read_settings(settings)
+    environment = config.environment(settings.environment, settings.variables)
+    with connect(environment, folder, settings, command="export") as database:
+        settings.tell(f"{environment.name}: {database.address}")
+        chosen = select_keys(database.list_ids(), keys)
+        bundle = new_bundle(settings, out, exported_at=at, id_of=lambda key: database.ids[key])
+        exported = export_workflows(database, bundle, chosen)
+        left_out = [
+            f"left out: {row.name} (id {row.workflow_id}): {row.reason}"
+            for row in database.unkeyed
+            if not keys
+        ]
+        report_export(settings, out, exported, [*left_out, *bundle.warnings], environment=environment.name)
+
+
+def _export_commit(
+    settings: Settings, keys: tuple[str, ...], *, ref: str, out: str | None, exported_at: str | None
+) -> None:
+    from gitsync.cli.bundles import check_files, new_bundle, read_time, report_export
+    from gitsync.cli.workspace import open_workspace
+    from gitsync.sync.exports import export_workflows
+    from gitsync.sync.reconcile import select_keys
+    from gitsync.workflow.rules.judge import Judge
+    from gitsync.workflow.rules.rule import Severity
+
+    at = read_time(exported_at)
+    with open_workspace(settings) as workspace:
+        side = workspace.commit_side(ref)
+        chosen = select_keys(side.blobs, keys)
+        judge = Judge(settings=workspace.config.rules)
+        problems = [problem for _, facts in side.examine(chosen, judge) for problem in facts.problems]
+        errors = [problem for problem in problems if problem.severity == Severity.ERROR]
+        check_files([*errors, *(() if keys else side.strays)])
+        bundle = new_bundle(settings, out, exported_at=at)
+        exported = export_workflows(side, bundle, chosen)
+        report_export(
+            settings, out, exported, bundle.warnings, environment="repository", commit=side.revision
+        )

@@ -1,0 +1,118 @@
+"""A folder of workflow files as a side: what bundles are taken apart into, with or without git around it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
+from gitsync.sides.files import write_aside
+from gitsync.sides.repository import normal_digest
+from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
+from gitsync.workflow.canonical import canonical_bytes, digest_of
+from gitsync.workflow.check import read_workflow
+from gitsync.workflow.document import is_key
+from gitsync.workflow.rules.names import SUFFIX
+from gitsync.workflow.types import Digest, Document, Key
+
+
+class Folder:
+    """The workflow files of one folder, as they are on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _names(self) -> list[str]:
+        try:
+            return sorted(
+                entry.name
+                for entry in self.path.iterdir()
+                if entry.name.endswith(SUFFIX) and not entry.name.startswith(".")
+            )
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._failed("read", error) from error
+
+    @property
+    def keys(self) -> list[Key]:
+        """The keys that file names say, sorted."""
+        return [Key(stem) for name in self._names if is_key(stem := name.removesuffix(SUFFIX))]
+
+    def snapshot(self) -> Snapshot:
+        """Key → digest of the normal form, or of its bytes where a file holds no workflow."""
+        digests = {}
+        for key in self.keys:
+            data = self._read(key)
+            digests[key] = normal_digest(data, digest_of(data))
+        return Snapshot("", digests)
+
+    def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
+        """The documents of `keys`, ordered by key; raises InvalidInput at one that isn't valid."""
+        for key in sorted(keys):
+            yield key, read_workflow(self._read(key), file=str(self._file(key)), key=key)
+
+    def find_problems(self, keys: Collection[Key], *, with_strays: bool) -> list[Problem]:
+        """Every fault of the files of `keys`; with_strays: and each file that can be no workflow."""
+        problems: list[Problem] = []
+        for key in sorted(keys):
+            try:
+                read_workflow(self._read(key), file=str(self._file(key)), key=key)
+            except InvalidInput as error:
+                problems += error.problems
+        if with_strays:
+            problems += [
+                Problem(
+                    str(self.path / name),
+                    rule="INVALID_KEY",
+                    message=f"the file name {name.removesuffix(SUFFIX)!r} is no key",
+                    cure="rename the file and its key",
+                )
+                for name in self._names
+                if not is_key(name.removesuffix(SUFFIX))
+            ]
+        return problems
+
+    def apply(
+        self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
+    ) -> Applied:
+        """Write each file aside and rename it; raises PlanStale where one holds something else than `before`."""
+        stale = [change.key for change in changes if self._held(change.key) != change.before]
+        if stale:
+            raise PlanStale(
+                f"{', '.join(stale)} changed meanwhile; nothing was written", cure="run the command again"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for key, document in documents:
+                write_aside(self._file(key), canonical_bytes(document))
+            for change in changes:
+                if change.action is Action.DELETE:
+                    self._file(change.key).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._failed("write", error) from error
+        return Applied()
+
+    def _held(self, key: Key) -> Digest | None:
+        if not self._file(key).exists():
+            return None
+        data = self._read(key)
+        return normal_digest(data, digest_of(data))
+
+    def _file(self, key: Key) -> Path:
+        return self.path / f"{key}{SUFFIX}"
+
+    def _read(self, key: Key) -> bytes:
+        try:
+            return self._file(key).read_bytes()
+        except OSError as error:
+            raise self._failed("read", error) from error
+
+    def _failed(self, what: str, error: OSError) -> GitsyncError:
+        return GitsyncError(
+            f"cannot {what} {error.filename or self.path}: {error.strerror}",
+            code="CANNOT_WRITE" if what == "write" else None,
+            cure="check the rights, and that the folder is one",
+        )
