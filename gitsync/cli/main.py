@@ -63,6 +63,8 @@ VERBS: Final = {
         "gitsync.cli.doctor",
         "Look at everything that gitsync stands on, with the cure for what is amiss.",
     ),
+    "serve": ("gitsync.cli.serve", "Offer the database over HTTP."),
+    "token": ("gitsync.cli.token", "Say who may use the server."),
     "db": ("gitsync.cli.db", "Prepare and check the database."),
     "registry": ("gitsync.cli.registry", "Fetch and show what the runtime offers."),
 }

@@ -288,6 +288,12 @@ class _Checkup:
 
     def _ledger(self) -> Iterator[Finding]:
         check_ledger(self.found)
+        if not self.found.has_tokens:
+            yield warning(
+                "tokens",
+                f"a ledger of version {self.found.ledger_version} has no table of tokens: good for all but `gitsync serve`",
+                "`gitsync db init` brings it up to date",
+            )
         deployments = self.tables.deployments.c
         query = select(deployments.number, deployments.kind, deployments.environment, deployments.commit_id)
         query = query.where(deployments.tenant == self.tables.ledger_tenant)

@@ -59,22 +59,45 @@ def mask_url(url: str) -> str:
     return parsed.update_query_dict(secrets).render_as_string(hide_password=True).replace("%2A", "*")
 
 
-def make_engine(url: str, *, command: str, lock_timeout: float, create: bool = False) -> Engine:
+def make_engine(
+    url: str, *, command: str, lock_timeout: float, create: bool = False, pool_size: int | None = None
+) -> Engine:
     """An engine that connects on first use.
 
     command: what `application_name` says after ``gitsync``. lock_timeout: seconds to wait for SQLite's lock.
-    create: make the SQLite file if there is none; reading never does.
+    create: make the SQLite file if there is none; reading never does. pool_size: connections that a server keeps
+    open, each tested before it is used again.
     Raises ConfigError for a URL that cannot be used.
     """
     parsed = parse_url(url)
     if parsed.drivername == "sqlite":
-        return _sqlite_engine(parsed, lock_timeout=lock_timeout, create=create)
+        return _sqlite_engine(parsed, lock_timeout=lock_timeout, create=create, pool_size=pool_size)
     defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "client_encoding": "utf8"}
     arguments = {name: value for name, value in defaults.items() if name not in parsed.query}
     try:
-        return create_engine(parsed, connect_args=arguments | {"application_name": f"gitsync {command}"[:63]})
+        return create_engine(
+            parsed,
+            connect_args=arguments | {"application_name": f"gitsync {command}"[:63]},
+            **_pool(pool_size),
+        )
     except (SQLAlchemyError, ValueError) as error:
         raise _invalid_url(str(error).splitlines()[0]) from None
+
+
+def limit_statements(engine: Engine, seconds: float) -> None:
+    """Let PostgreSQL cancel each statement of the engine's transactions after `seconds`."""
+    if engine.dialect.name != "postgresql":
+        return
+    statement = f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}"
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+
+def _pool(size: int | None) -> dict[str, Any]:
+    """The pool of an engine; by default SQLAlchemy's own."""
+    return {} if size is None else {"pool_pre_ping": True, "pool_size": size, "max_overflow": size}
 
 
 @contextmanager
@@ -102,7 +125,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def _sqlite_engine(url: URL, *, lock_timeout: float, create: bool) -> Engine:
+def _sqlite_engine(url: URL, *, lock_timeout: float, create: bool, pool_size: int | None) -> Engine:
     address = mask_url(url.render_as_string())
     path = str(url.database)
 
@@ -118,7 +141,7 @@ def _sqlite_engine(url: URL, *, lock_timeout: float, create: bool) -> Engine:
         opened.execute("PRAGMA foreign_keys = ON")
         return opened
 
-    engine = create_engine(url, creator=connect)
+    engine = create_engine(url, creator=connect, **_pool(pool_size))
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

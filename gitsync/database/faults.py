@@ -93,6 +93,12 @@ def _explain_state(state: str, original: object, text: str, address: str) -> Git
             f"{address}: another write took one of the keys meanwhile ({text}); nothing was written",
             cure="run the command again",
         )
+    if state == "57014":
+        return DatabaseError(
+            f"{address}: {text}; nothing was written",
+            code="DATABASE_TIMEOUT",
+            cure="try again when the server is less busy, or allow more time",
+        )
     if state.startswith(("08", "57P")):
         return DatabaseError(f"{address}: {text}", code="DATABASE_UNREACHABLE", cure=_CHECK_URL)
     return DatabaseError(f"{address}: {text} [{state}]; nothing was written")

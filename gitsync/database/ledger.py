@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 import gitsync
 from gitsync.database.batches import iter_rows
-from gitsync.database.schema import LEDGER_VERSION, Found
+from gitsync.database.schema import LEDGER_VERSION, LEDGER_WRITABLE, Found
 from gitsync.database.tables import Tables
 from gitsync.errors import AccessDenied, DatabaseError
 from gitsync.sync.side import Action, Change, Deployment, Mark, MarkKind
@@ -52,9 +52,10 @@ def check_ledger(found: Found) -> None:
             code="LEDGER_VERSION",
             cure="use the gitsync that wrote it, or a newer one",
         )
-    if found.ledger_version != LEDGER_VERSION:
+    if found.ledger_version is None or found.ledger_version < LEDGER_WRITABLE:
         raise DatabaseError(
-            f"the ledger has version {found.ledger_version or 'none'}; this gitsync writes {LEDGER_VERSION}",
+            f"the ledger has version {found.ledger_version or 'none'}; this gitsync writes {LEDGER_WRITABLE} "
+            "and newer",
             code="LEDGER_VERSION",
             cure="`gitsync db init` brings it up to date",
         )

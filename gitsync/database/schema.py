@@ -18,9 +18,16 @@ ITEMS: Final = "gitsync_deployment_items"
 RUNS: Final = "workflow_runs"
 SCHEDULES: Final = "tenant_workflow_schedule"
 WEBHOOKS: Final = "inbound_webhooks"
+TOKENS: Final = "gitsync_tokens"
 LEDGER_VERSION_TABLE: Final = "gitsync_alembic_version"
-LEDGER_VERSION: Final = "0001"
+LEDGER_VERSION: Final = "0002"
 """The newest migration in ``migrations/versions``."""
+LEDGER_WRITABLE: Final = "0001"
+"""The oldest ledger that deployments may be noted in: later migrations only add tables, for other purposes.
+
+A migration that changes what a deployment writes raises this to its own number. What needs a table of a later
+migration asks for that table, as `tokens.check_tokens` does. Reading needs no ledger at all.
+"""
 
 REQUIRED_DEFINITION_COLUMNS: Final = (
     "workflow_id", "key", "name", "description", "payload_schema_ref", "payload_schema_mode",
@@ -39,7 +46,7 @@ USERS_OF_IDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Tables of the product that name workflows by their ids, with the columns that say so; none has to be there."""
 
-_TABLES: Final = (DEFINITIONS, VERSIONS, DEPLOYMENTS, ITEMS, LEDGER_VERSION_TABLE, *USERS_OF_IDS)
+_TABLES: Final = (DEFINITIONS, VERSIONS, DEPLOYMENTS, ITEMS, TOKENS, LEDGER_VERSION_TABLE, *USERS_OF_IDS)
 _POSTGRES_LOOK: Final = text("""
     WITH looked AS (
         SELECT name, to_regclass(name) AS oid FROM unnest(CAST(:tables AS text[])) AS name
@@ -84,6 +91,7 @@ class Found:
     definitions: Mapping[str, str]
     versions: Mapping[str, str]
     has_ledger: bool
+    has_tokens: bool
     ledger_version: str | None
     has_unique_key: bool
     is_citus: bool
@@ -141,6 +149,7 @@ def look(connection: Connection) -> Found:
         definitions=columns[DEFINITIONS],
         versions=columns[VERSIONS],
         has_ledger=has_ledger,
+        has_tokens=bool(columns[TOKENS]),
         ledger_version=_ledger_version(connection) if columns[LEDGER_VERSION_TABLE] else None,
         has_unique_key=has_unique_key,
         is_citus=is_citus,

@@ -49,7 +49,7 @@ METADATA_COLUMNS: Final[Mapping[str, str]] = {
 }
 """Field of a document's metadata → column of the definitions."""
 
-_JSON: Final = {
+JSON_COLUMNS: Final = {
     "trigger", "retention_policy_override", "draft_definition", "definition_json", "payload_schema_json",
     "validation_errors", "validation_warnings", "validation_context_json", "handler_config",
 }  # fmt: skip
@@ -63,7 +63,7 @@ _NUMBERS: Final = {
     "concurrency_limit",
     "failure_rate_min_runs",
 }
-_TIMES: Final = {"created_at", "updated_at", "published_at", "validated_at"}
+TIME_COLUMNS: Final = {"created_at", "updated_at", "published_at", "validated_at"}
 VALIDATION_COLUMNS: Final = (
     "validation_status", "validation_errors", "validation_warnings", "validation_context_json",
     "validation_payload_schema_hash", "validated_at",
@@ -187,7 +187,7 @@ def make_tables(found: Found, tenant: str | None) -> Tables:
             Column("commit_id", Text),
             Column("actor", Text),
             Column("tool_version", Text, nullable=False),
-            Column("created_at", _time_type(found)),
+            Column("created_at", time_type(found)),
         ),
         items=Table(
             ITEMS,
@@ -213,7 +213,7 @@ def _product_table(name: str, metadata: MetaData, columns: Mapping[str, str], fo
 
 
 def _type(column: str, found: Found) -> TypeEngine[Any]:
-    if column in _JSON and found.is_postgresql:
+    if column in JSON_COLUMNS and found.is_postgresql:
         return JsonbText()
     if column in _IDS and found.is_postgresql:
         return Uuid(as_uuid=False)
@@ -223,10 +223,11 @@ def _type(column: str, found: Found) -> TypeEngine[Any]:
         return Boolean()
     if column == "failure_rate_threshold":
         return Numeric(5, 2, asdecimal=False)
-    if column in _TIMES:
-        return _time_type(found)
+    if column in TIME_COLUMNS:
+        return time_type(found)
     return Text()
 
 
-def _time_type(found: Found) -> TypeEngine[Any]:
+def time_type(found: Found) -> TypeEngine[Any]:
+    """The type of a time, which SQLite keeps as text."""
     return DateTime(timezone=True) if found.is_postgresql else Text()

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from gitsync.database import ledger
 from gitsync.database.adopting import Adopted, Suggestion, adopt, plan_adoption, read_rows, suggest
@@ -44,7 +44,8 @@ class Database:
     keeps workflows per tenant. actor: uuid of the user written as author. command: shown by the server as
     ``gitsync <command>``. in_place: overwriting keeps ids. lock_timeout: seconds to wait for another run.
     new_tenant: the tenant may be one without workflows where others have some. cache: a folder to keep digests
-    in between runs; ``None`` to read every document.
+    in between runs; ``None`` to read every document. engine: one to use instead of an engine of its own, of the
+    same database, and to leave open.
     After `snapshot`, ``ids`` has each key's id, and ``raw_calls`` the ids that a key calls and that belong
     to no key. `list_ids` and `load` set ``ids`` as well, as they saw them.
     Raises ConfigError, DatabaseError or AccessDenied on entering.
@@ -62,6 +63,7 @@ class Database:
         lock_timeout: float = 10.0,
         new_tenant: bool = False,
         cache: Path | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.address: Final = mask_url(url)
         self.environment: Final = environment
@@ -75,7 +77,8 @@ class Database:
         self._lock_timeout = lock_timeout
         self._new_tenant = new_tenant
         self._cache = DigestCache(cache) if cache else None
-        self._engine = make_engine(url, command=command, lock_timeout=lock_timeout)
+        self._has_own_engine = engine is None
+        self._engine = engine or make_engine(url, command=command, lock_timeout=lock_timeout)
         self._read_ids: Callable[[], Mapping[Key, str]] = dict
         self._found: Tables | None = None
         self._loading: WeakSet[Generator[tuple[Key, Document]]] = WeakSet()
@@ -85,7 +88,7 @@ class Database:
             with self._reading() as connection:
                 self._found = self._look(connection)
         except BaseException:
-            self._engine.dispose()
+            self._leave()
             raise
         return self
 
@@ -94,7 +97,11 @@ class Database:
     ) -> None:
         for loading in tuple(self._loading):
             loading.close()  # one that was left half-way holds a connection
-        self._engine.dispose()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._has_own_engine:
+            self._engine.dispose()
 
     @property
     def ids(self) -> Mapping[Key, str]:
@@ -252,6 +259,12 @@ class Database:
             with self._reading() as connection:
                 return plan_adoption(read_rows(connection, self._tables), pairs)
         return self._write(lambda connection: adopt(connection, self._tables, pairs, actor=self._actor))
+
+    @contextmanager
+    def rows(self) -> Iterator[tuple[Connection, Tables]]:
+        """One consistent read of the rows themselves, for those who show them as they are."""
+        with self._reading() as connection:
+            yield connection, self._tables
 
     @property
     def _tables(self) -> Tables:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
 )
-CODE = re.compile(r"[A-Z]{2,}(?:_[A-Z0-9]+)+|CONFLICT|DRIFT|ERROR")
+CODE = re.compile(r"[A-Z]{2,}(?:_[A-Z0-9]+)+|CONFLICT|DRIFT|ERROR|FORBIDDEN|STOPPING|UNAUTHORIZED")
 NO_CODES = re.compile(
     r"(?:GIT|GITHUB|GITSYNC)_(?!ERROR$|MISSING$).*|NOT_ALLOWED|TOO_LARGE|HUMAN_TASK_COMPLETED"
     r"|(?:MERGE|CHERRY_PICK|REVERT|ORIG)_HEAD|NO_COLOR"
@@ -112,7 +112,7 @@ def test_every_command_and_option_that_a_page_shows_exists(page: Path) -> None:
     for typed in gitsync_lines(page.read_text(encoding="utf-8")):
         words = typed.split("#")[0].split()[1:]
         name = next((" ".join(words[:size]) for size in (2, 1) if " ".join(words[:size]) in COMMANDS), None)
-        if words[:1] in (["COMMAND"], ["--help"], ["--version"], ["db"]) and name is None:
+        if words[:1] in (["COMMAND"], ["--help"], ["--version"], ["db"], ["token"]) and name is None:
             continue
         if name is None:
             wrong.append(typed)

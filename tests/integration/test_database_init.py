@@ -27,7 +27,7 @@ from tests.support.product import (
 
 ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
 PRODUCT = {"workflow_definitions", "workflow_definition_versions"}
-LEDGER = {"gitsync_deployments", "gitsync_deployment_items", "gitsync_alembic_version"}
+LEDGER = {"gitsync_deployments", "gitsync_deployment_items", "gitsync_tokens", "gitsync_alembic_version"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

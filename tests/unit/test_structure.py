@@ -23,9 +23,10 @@ ALLOWED = {
     "sides": SYNC | {"database", "git", "sides"},
     "runtime": WORKFLOW | {"runtime"},
     "render": SYNC | {"finding", "render", "runtime"},
+    "server": SYNC | {"database", "render", "server", "sides"},
     "cli": SYNC
     | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"}
-    | {"runtime", "staging"},
+    | {"runtime", "server", "staging"},
 }
 PURE = ("workflow", "sync", "runtime")
 

@@ -39,10 +39,12 @@ def test_every_format_has_a_schema() -> None:
         "registry",
         "run",
         "saved-plan",
+        "server",
         "split",
         "status",
         "test",
         "test-report",
+        "token",
         "validate",
         "workflow",
     ]

@@ -1,0 +1,128 @@
+"""What each route answers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gitsync import __version__
+from gitsync.database.tokens import Role
+from gitsync.errors import GitsyncError
+from gitsync.server.answers import JSON, HttpError, http_error, json_answer
+from gitsync.server.incoming import admit, read_import
+from gitsync.server.metrics import CONTENT_TYPE
+from gitsync.server.offers import find_schema, list_actions, list_nodes
+from gitsync.server.openapi import make_openapi
+from gitsync.server.service import not_found
+from gitsync.server.state import Server
+
+
+class Routes:
+    """The handlers, over what they share."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._service = server, server.service
+        self._openapi = make_openapi()
+
+    async def definitions(self, request: Request) -> Response:
+        """The rows of all workflows; hidden ones for an admin alone, as the product has it."""
+        token = await admit(self._server, request, Role.READ)
+        rows = await self._server.call(self._service.definitions, with_hidden=token.role is Role.ADMIN)
+        return json_answer(rows)
+
+    async def versions(self, request: Request) -> Response:
+        """The published versions of one workflow."""
+        await admit(self._server, request, Role.READ)
+        return json_answer(await self._server.call(self._service.versions, request.path_params["id"]))
+
+    async def version(self, request: Request) -> Response:
+        """One version, or the draft under its number."""
+        await admit(self._server, request, Role.READ)
+        number = request.path_params["version"]
+        if not (number.isascii() and number.isdigit() and len(number) < 10):
+            raise not_found("Workflow version not found")
+        found = await self._server.call(self._service.version, request.path_params["id"], int(number))
+        return json_answer(found)
+
+    async def export(self, request: Request) -> Response:
+        """The bundle of one workflow, its digest as entity tag."""
+        await admit(self._server, request, Role.ADMIN)
+        data, digest = await self._server.call(self._service.export_one, request.path_params["id"])
+        return _bundle_answer(data, etag=f'"{digest}"')
+
+    async def export_all(self, request: Request) -> Response:
+        """The bundle of many workflows."""
+        await admit(self._server, request, Role.ADMIN)
+        patterns = request.query_params.getlist("key")
+        return _bundle_answer(await self._server.call(self._service.export, patterns))
+
+    async def import_(self, request: Request) -> Response:
+        """The summary of one import."""
+        await admit(self._server, request, Role.ADMIN)
+        metrics = self._server.metrics
+        try:
+            wanted = await read_import(self._server, request)
+            bundle, policy = await self._server.call(self._service.read_import, wanted)
+            async with self._server.turn_to_write():
+                summary = await self._server.write(partial(self._service.import_, wanted, bundle, policy))
+        except (GitsyncError, HttpError) as error:
+            found = error if isinstance(error, HttpError) else http_error(error)
+            metrics.count_import("refused" if found.status < 500 else "failed")
+            raise
+        except Exception:
+            metrics.count_import("failed")
+            raise
+        actions = [change["action"] for change in summary["changes"]]
+        if wanted.dry_run:
+            metrics.count_import("dry")
+        else:
+            metrics.count_import("written" if actions else "unchanged", actions)
+        return json_answer(summary)
+
+    async def actions(self, request: Request) -> Response:
+        """The actions that the runtime offers."""
+        await admit(self._server, request, Role.READ)
+        return json_answer(await self._server.call(list_actions, self._service.registry))
+
+    async def nodes(self, request: Request) -> Response:
+        """The node types that the runtime offers."""
+        await admit(self._server, request, Role.READ)
+        return json_answer(await self._server.call(list_nodes, self._service.registry))
+
+    async def schema(self, request: Request) -> Response:
+        """One payload schema of the runtime."""
+        await admit(self._server, request, Role.READ)
+        ref = request.path_params["ref"]
+        return json_answer(await self._server.call(find_schema, self._service.registry, ref))
+
+    async def healthz(self, _request: Request) -> Response:
+        """The process answers."""
+        return json_answer({"status": "ok", "service": "gitsync", "version": __version__})
+
+    async def readyz(self, _request: Request) -> Response:
+        """An import could be written now."""
+        self._server.metrics.ready.set(0)
+        if self._server.is_stopping:
+            raise HttpError(503, "STOPPING", "the server is about to stop")
+        await self._server.call(self._service.check_ready)
+        self._server.metrics.ready.set(1)
+        return json_answer({"status": "ready"})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Counts and durations."""
+        return Response(self._server.metrics.render(), headers={"content-type": CONTENT_TYPE})
+
+    async def describe(self, _request: Request) -> Response:
+        """The description of all of this."""
+        return json_answer(self._openapi)
+
+
+def _bundle_answer(data: bytes, *, etag: str | None = None) -> Response:
+    headers = {
+        "content-type": JSON,
+        "content-disposition": 'attachment; filename="workflow-bundle.json"',
+        "cache-control": "no-store",
+    }
+    return Response(data, headers=headers | ({"etag": etag} if etag else {}))

@@ -1,0 +1,286 @@
+"""What the server does for a request, with no HTTP in it; import and export are the command line's own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gitsync.database.connect import limit_statements, make_engine, mask_url
+from gitsync.database.ledger import check_ledger
+from gitsync.database.listing import iter_definition_rows, read_key, read_version, read_version_list
+from gitsync.database.tokens import Token, Tokens
+from gitsync.errors import InvalidInput, PlanStale
+from gitsync.render.json import change_json, summary_json
+from gitsync.server.answers import HttpError
+from gitsync.sides.bundle import BundleSide
+from gitsync.sides.database import Database
+from gitsync.sync.exports import export_workflows
+from gitsync.sync.imports import ImportPolicy, PlannedImport, apply_import, plan_import
+from gitsync.sync.reconcile import select_keys
+from gitsync.sync.side import Applied
+from gitsync.workflow.bundle import Bundle
+from gitsync.workflow.canonical import canonical_bytes
+from gitsync.workflow.document import is_key
+from gitsync.workflow.parse import parse_json
+from gitsync.workflow.registry import Registry
+from gitsync.workflow.types import Digest, Json, Key
+
+READERS: Final = 8
+"""Reading requests that are worked on at a time; each has a connection of its own."""
+_TRIES: Final = 5
+_WRAPPED: Final = {"bundle", "expectedDigests"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The database that is served. in_place: how imports overwrite, unless a request says otherwise.
+
+    statement_timeout: seconds after which PostgreSQL gives a statement up.
+    """
+
+    url: str = field(repr=False)
+    environment: str
+    tenant: str | None
+    actor: str | None
+    in_place: bool = False
+    new_tenant: bool = False
+    lock_timeout: float = 10.0
+    statement_timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """One import as it was asked for; in_place: ``None`` where the server's own way will do.
+
+    expected: digests by key, from the request's headers; the body may hold more.
+    """
+
+    data: bytes = field(repr=False)
+    policy: ImportPolicy
+    in_place: bool | None = None
+    dry_run: bool = False
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+
+class Service:
+    """The workflows of one database and tenant, offered to many clients at once; close it at the end.
+
+    registry: reads what the runtime offers; ``None`` where that isn't known.
+    """
+
+    def __init__(self, place: Place, *, registry: Callable[[], Registry | None]) -> None:
+        self.place: Final = place
+        self.address: Final = mask_url(place.url)
+        self.registry: Final = registry
+        self._engine = make_engine(
+            place.url, command="serve", lock_timeout=place.lock_timeout, pool_size=READERS + 1
+        )
+        limit_statements(self._engine, place.statement_timeout)
+        self._tokens = Tokens(
+            self._engine, tenant=place.tenant, address=self.address, lock_timeout=place.lock_timeout
+        )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def check_ready(self) -> None:
+        """Raise where an import could not be written now, or a token not be checked."""
+        with self._database() as database, database.rows() as (_, tables):
+            check_ledger(tables.found)
+        self._tokens.list()
+
+    def find_token(self, text: str) -> Token | None:
+        """The token in use that `text` is."""
+        return self._tokens.find(text)
+
+    def tokens(self) -> int:
+        """How many tokens are in use."""
+        return len(self._tokens.list())
+
+    def definitions(self, *, with_hidden: bool) -> Json:
+        """The rows of all workflows."""
+        with self._database() as database, database.rows() as (connection, tables):
+            return list(iter_definition_rows(connection, tables, with_hidden=with_hidden))
+
+    def versions(self, workflow_id: str) -> Json:
+        """The published versions of one workflow, newest first."""
+        known = _parse_id(workflow_id)
+        with self._database() as database, database.rows() as (connection, tables):
+            found = read_version_list(connection, tables, known)
+        if found is None:
+            raise not_found("Workflow definition not found")
+        return {"versions": list(found)}
+
+    def version(self, workflow_id: str, number: int) -> Json:
+        """The row of one version, or the draft under its number."""
+        known = _parse_id(workflow_id)
+        with self._database() as database, database.rows() as (connection, tables):
+            found = read_version(connection, tables, known, number)
+        if found is None:
+            raise not_found("Workflow version not found")
+        return found
+
+    def export_one(self, workflow_id: str) -> tuple[bytes, Digest]:
+        """The bundle of one workflow, and the workflow's digest."""
+        known = _parse_id(workflow_id)
+        with self._database() as database:
+            with database.rows() as (connection, tables):
+                found = read_key(connection, tables, known)
+            if found is None:
+                raise not_found("Workflow definition not found")
+            (key,) = found
+            if not is_key(key):
+                raise HttpError(
+                    400,
+                    "INVALID_KEY",
+                    "The workflow has no key that a bundle can hold",
+                    {"workflowId": known, "key": key},
+                )
+            return self._export(database, [Key(str(key))])
+
+    def export(self, patterns: Collection[str]) -> bytes:
+        """The bundle of the workflows that match, of all without a pattern."""
+        with self._database() as database:
+            return self._export(database, select_keys(database.list_ids(), list(patterns)))[0]
+
+    def read_import(self, request: ImportRequest) -> tuple[BundleSide, ImportPolicy]:
+        """The bundle of a request and what may be done with it; asks no database."""
+        return _read_request(request)
+
+    def import_(self, request: ImportRequest, bundle: BundleSide, policy: ImportPolicy) -> dict[str, Any]:
+        """The summary of an import that has been made, or was only looked at."""
+        in_place = self.place.in_place if request.in_place is None else request.in_place
+        with self._database(in_place=in_place) as database:
+            if not request.dry_run:
+                database.require_ledger()
+            policy = replace(policy, in_place=in_place)
+            planned, applied = self._write(bundle, database, policy, dry_run=request.dry_run)
+        return _summary(planned, applied, dry_run=request.dry_run)
+
+    def _write(
+        self, bundle: BundleSide, database: Database, policy: ImportPolicy, *, dry_run: bool
+    ) -> tuple[PlannedImport, Applied]:
+        """Plan and write, and begin anew where somebody else wrote in between: nobody has seen the plan yet."""
+        for rest in reversed(range(_TRIES)):
+            planned = plan_import(bundle, database, registry=self.registry(), policy=policy)
+            try:
+                return planned, apply_import(planned, bundle, database, dry_run=dry_run)
+            except PlanStale:
+                if not rest:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _export(self, database: Database, keys: Collection[Key]) -> tuple[bytes, Digest]:
+        written: list[bytes] = []
+        bundle = BundleSide(
+            Bundle("the bundle"),
+            write=written.append,
+            exported_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            id_of=lambda key: database.ids[key],
+        )
+        changes, _ = export_workflows(database, bundle, keys)
+        return written[0], changes[0].after or Digest("")
+
+    @contextmanager
+    def _database(self, *, in_place: bool = False) -> Iterator[Database]:
+        place = self.place
+        with Database(
+            place.url,
+            environment=place.environment,
+            tenant=place.tenant,
+            actor=place.actor,
+            command="serve",
+            in_place=in_place,
+            lock_timeout=place.lock_timeout,
+            new_tenant=place.new_tenant,
+            engine=self._engine,
+        ) as database:
+            yield database
+
+
+def not_found(message: str) -> HttpError:
+    """The answer for what isn't there."""
+    return HttpError(404, "NOT_FOUND", message)
+
+
+def _parse_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise not_found("Workflow definition not found") from None
+
+
+def _read_request(request: ImportRequest) -> tuple[BundleSide, ImportPolicy]:
+    data, expected = request.data, None
+    if b'"expectedDigests"' in data:
+        data, expected = _unwrap(data)
+    bundle = BundleSide.read(data, file="the request's body")
+    if request.if_match is not None or request.if_none_match is not None:
+        expected = dict(expected or {}) | _of_headers(request, bundle)
+    return bundle, replace(request.policy, expected=expected)
+
+
+def _unwrap(data: bytes) -> tuple[bytes, Mapping[Key, Digest | None] | None]:
+    """The bundle inside a body that also says what it expects; any other body as it is."""
+    value = parse_json(data, file="the request's body")
+    if not isinstance(value, dict) or set(value) != _WRAPPED:
+        return data, None
+    expected = value["expectedDigests"]
+    if not isinstance(expected, dict) or not all(_is_expectation(digest) for digest in expected.values()):
+        raise InvalidInput(
+            "expectedDigests maps keys to digests, or to null for no workflow",
+            code="INVALID_EXPECTATION",
+            cure="write 40 hexadecimal digits, as an export's ETag has them",
+        )
+    return canonical_bytes(value["bundle"]), {
+        Key(key): None if digest is None else Digest(str(digest)) for key, digest in expected.items()
+    }
+
+
+def _is_expectation(digest: object) -> bool:
+    return digest is None or (
+        isinstance(digest, str) and len(digest) == 40 and set(digest) <= set("0123456789abcdef")
+    )
+
+
+def _of_headers(request: ImportRequest, bundle: BundleSide) -> dict[Key, Digest | None]:
+    """What ``If-Match`` and ``If-None-Match: *`` expect of the one workflow of a bundle."""
+    keys = list(bundle.content.documents)
+    given = (request.if_match or "").strip().removeprefix("W/").strip('"')
+    is_plain = len(keys) == 1 and (request.if_match is None or _is_expectation(given))
+    if (
+        not is_plain
+        or (request.if_none_match not in (None, "*"))
+        or (request.if_match is not None and request.if_none_match is not None)
+    ):
+        raise InvalidInput(
+            "If-Match holds the one digest of a bundle's one workflow, If-None-Match a *",
+            code="INVALID_EXPECTATION",
+            cure="for several workflows send `expectedDigests` beside the bundle",
+        )
+    return {keys[0]: None if request.if_match is None else Digest(given)}
+
+
+def _summary(planned: PlannedImport, applied: Applied, *, dry_run: bool) -> dict[str, Any]:
+    """The product's summary, which also counts what was as wanted already, and what gitsync has to add."""
+    summary = summary_json(applied)
+    unchanged = [
+        {"key": key, "workflowId": workflow_id} for key, workflow_id in sorted(planned.unchanged.items())
+    ]
+    if not dry_run:
+        rows = [*summary["createdWorkflows"], *unchanged]
+        summary["createdWorkflows"] = sorted(rows, key=lambda row: str(row["key"]))
+    return {
+        **summary,
+        "unchangedWorkflows": unchanged,
+        "changes": [change_json(change) for change in planned.changes],
+        "warnings": list(planned.warnings),
+        "deployment": applied.number,
+        "dryRun": dry_run,
+    }

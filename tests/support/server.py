@@ -1,0 +1,172 @@
+"""A real server on loopback: in a thread of the tests, or as the installed command in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from gitsync.database.connect import make_engine
+from gitsync.database.tokens import Role, Tokens
+from gitsync.server.run import Address, listen, make_runner, url_of
+from gitsync.server.service import Place, Service
+from gitsync.server.state import Bounds, Server
+from gitsync.sync.limits import Limits
+from gitsync.workflow.registry import Registry
+from tests.support.git import git_environment
+from tests.support.loop import Loop
+
+DEFINITIONS = "/api/workflow-definitions"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers, with clients that are signed in."""
+
+    url: str
+    admin: httpx.Client
+    reader: httpx.Client
+    nobody: httpx.Client
+    server: Server
+
+    def post(self, body: bytes, **options: Any) -> httpx.Response:
+        """The answer to an import by the admin."""
+        return self.admin.post(f"{DEFINITIONS}/import", content=body, **options)
+
+
+@contextlib.contextmanager
+def running_server(
+    url: str,
+    *,
+    tenant: str | None = None,
+    registry: Registry | None = None,
+    bounds: Bounds = Bounds(),
+    in_place: bool = False,
+    limits: Limits = Limits(),
+    timeout: float = 60.0,
+    lock_timeout: float = 10.0,
+) -> Iterator[Running]:
+    """A server over the initialised database of `url`, in a thread."""
+    place = Place(url, "dev", tenant, None, in_place=in_place, new_tenant=True, lock_timeout=lock_timeout)
+    service = Service(place, registry=lambda: registry)
+    server, address = Server(service, limits, bounds), Address(port=0)
+    with listen(address) as bound, contextlib.ExitStack() as stack:
+        bound.listen(512)
+        runner = make_runner(server, address)
+        thread = threading.Thread(target=runner.run, kwargs={"sockets": [bound]})
+        thread.start()
+        try:
+            base = url_of(address, bound)
+            tokens = {role: add_token(url, role, tenant=tenant) for role in Role}
+
+            def client(token: str | None = None) -> httpx.Client:
+                headers = {"authorization": f"Bearer {token}"} if token else {}
+                limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
+                return stack.enter_context(
+                    httpx.Client(
+                        base_url=base, headers=headers, timeout=timeout, limits=limits, trust_env=False
+                    )
+                )
+
+            yield Running(base, client(tokens[Role.ADMIN]), client(tokens[Role.READ]), client(), server)
+        finally:
+            stack.close()
+            runner.handle_exit(signal.SIGTERM, None)
+            thread.join(timeout=60)
+            service.close()
+            assert not thread.is_alive(), "the server did not stop"
+
+
+def add_token(url: str, role: Role, *, tenant: str | None = None, name: str | None = None) -> str:
+    """A new token of the database of `url`."""
+    engine = make_engine(url, command="tests", lock_timeout=10)
+    try:
+        return Tokens(engine, tenant=tenant, address="here", lock_timeout=10).add(
+            name or f"test {role}", role
+        )
+    finally:
+        engine.dispose()
+
+
+@dataclass(slots=True)
+class Process:
+    """``gitsync serve`` in a process of its own."""
+
+    popen: subprocess.Popen[str]
+    url: str
+    lines: list[str]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """The exit code after a signal."""
+        self.popen.send_signal(number)
+        return self.popen.wait(timeout=60)
+
+    @property
+    def log(self) -> str:
+        """What it has said, all of it once it has ended."""
+        return "".join(self.lines)
+
+
+@contextlib.contextmanager
+def served(loop: Loop, *arguments: str) -> Iterator[Process]:
+    """The command, started in the loop's folder on a free port; killed at the end if it still runs."""
+    popen = subprocess.Popen(
+        [sys.executable, "-m", "gitsync", "serve", "--port", "0", "--new-tenant", *arguments],
+        cwd=loop.folder,
+        env=git_environment(loop.repository.home),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines: list[str] = []
+    listening = threading.Event()
+    reader = threading.Thread(target=_collect, args=(popen, lines, listening))
+    reader.start()
+    try:
+        assert listening.wait(timeout=60), "".join(lines)
+        match = re.search(r"listening on (\S+);", "".join(lines))
+        assert match, "".join(lines)
+        yield Process(popen, match[1], lines)
+    finally:
+        popen.kill()
+        popen.wait()
+        reader.join()
+        assert popen.stderr is not None
+        popen.stderr.close()
+
+
+def _collect(popen: subprocess.Popen[str], lines: list[str], listening: threading.Event) -> None:
+    assert popen.stderr is not None
+    for line in popen.stderr:
+        lines.append(line)
+        if "listening on" in line:
+            listening.set()
+    listening.set()  # it has ended: nobody needs to wait any more
+
+
+def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """What `work` gives for 0, 1, …, all begun at one moment."""
+    results: list[Any] = [None] * count
+    gate = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        gate.wait()
+        try:
+            results[number] = work(number)
+        except Exception as error:  # noqa: BLE001 - it is the result of this one
+            results[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
