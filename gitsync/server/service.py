@@ -13,7 +13,7 @@ from gitsync.database.connect import limit_statements, make_engine, mask_url
 from gitsync.database.ledger import check_ledger
 from gitsync.database.listing import iter_definition_rows, read_key, read_version, read_version_list
 from gitsync.database.tokens import Token, Tokens
-from gitsync.errors import InvalidInput, PlanStale
+from gitsync.errors import DatabaseError, InvalidInput, PlanStale
 from gitsync.render.json import change_json, summary_json
 from gitsync.server.answers import HttpError
 from gitsync.sides.bundle import BundleSide
@@ -174,6 +174,15 @@ class Service:
             except PlanStale:
                 if not rest:
                     raise
+            except DatabaseError as error:
+                if error.code != "DATABASE_UNREACHABLE":
+                    raise
+                raise HttpError(
+                    503,
+                    "OUTCOME_UNKNOWN",
+                    "the database went away while the import was written: "
+                    "it is there as a whole or not at all; look before it is sent again",
+                ) from error
         raise AssertionError("unreachable")
 
     def _export(self, database: Database, keys: Collection[Key]) -> tuple[bytes, Digest]:

@@ -68,6 +68,32 @@ def running_postgres(choice: str | None = None) -> Iterator[str]:
     if choice and "://" in choice:
         yield _checked(choice)
         return
+    with own_postgres(choice) as server:
+        yield server.url
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServer:
+    """A server of the tests' own, which they may break."""
+
+    url: str
+    programs: Programs
+    folder: Path
+    user: int | None
+
+    def restart(self, mode: str = "fast") -> None:
+        """Stop the server as ``pg_ctl -m MODE`` does and start it again; ``immediate`` is as good as a crash."""
+        control = [str(self.programs.bin / "pg_ctl"), "-D", str(self.folder / "data")]
+        log = ["-l", str(self.folder / "log")]
+        done = _run(
+            [*control, *log, "-m", mode, "-w", "-t", "120", "restart"], user=self.user, folder=self.folder
+        )
+        assert done.returncode == 0, _output(done)
+
+
+@contextlib.contextmanager
+def own_postgres(choice: str | None = None) -> Iterator[OwnServer]:
+    """A server that lives as long as the block; raises PostgresUnavailable."""
     programs = find_programs(choice)
     user = _UNPRIVILEGED if os.geteuid() == 0 else None
     folder = _make_folder(user)
@@ -77,7 +103,7 @@ def running_postgres(choice: str | None = None) -> Iterator[str]:
             _start(programs, folder, user)
             query = {"host": str(folder), "port": str(_PORT)}
             url = URL.create("postgresql+psycopg", username="postgres", database="postgres", query=query)
-            yield url.render_as_string(hide_password=False)
+            yield OwnServer(url.render_as_string(hide_password=False), programs, folder, user)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

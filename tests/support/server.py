@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,7 @@ def add_token(url: str, role: Role, *, tenant: str | None = None, name: str | No
     engine = make_engine(url, command="tests", lock_timeout=10)
     try:
         return Tokens(engine, tenant=tenant, address="here", lock_timeout=10).add(
-            name or f"test {role}", role
+            name or f"test {uuid.uuid4()}", role
         )
     finally:
         engine.dispose()
