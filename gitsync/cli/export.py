@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from gitsync.cli.bundles import out_options
-from gitsync.cli.options import Settings, common_options, examples, keys_argument, ref_option, settings_of
+from gitsync.cli.options import (
+    Settings,
+    common_options,
+    examples,
+    keys_argument,
+    ref_option,
+    server_options,
+    settings_of,
+)
 
 
 @click.command(
@@ -17,6 +25,7 @@ from gitsync.cli.options import Settings, common_options, examples, keys_argumen
         "gitsync export 'billing.*' --out billing.json -e prod",
         "gitsync export --all --out all.json --exported-at 2026-01-31T12:00:00Z",
         "gitsync export --all --from-repo --ref v1.4 --out release.json",
+        "gitsync export --all --base-url https://psa.example.com --cookie NAME=VALUE --out all.json",
     ),
 )
 @keys_argument
@@ -24,6 +33,7 @@ from gitsync.cli.options import Settings, common_options, examples, keys_argumen
 @click.option("--from-repo", is_flag=True, help="Export what a commit holds; no database is asked.")
 @ref_option
 @out_options
+@server_options
 @common_options
 @click.pass_context
 def command(
@@ -40,35 +50,37 @@ def command(
         raise click.UsageError("name the workflows to export, or say --all")
     if context.get_parameter_source("ref") is not click.core.ParameterSource.DEFAULT and not from_repo:
         raise click.UsageError("--ref names a commit: it goes with --from-repo")
+    if from_repo and (settings.base_url or settings.given):
+        raise click.UsageError("--from-repo and a server are two sources; choose one")
     if from_repo:
         _export_commit(settings, keys, ref=ref, **out)
     else:
-        _export_database(settings, keys, **out)
+        _export_target(settings, keys, **out)
     return 0
 
 
-def _export_database(
+def _export_target(
     settings: Settings, keys: tuple[str, ...], *, out: str | None, exported_at: str | None
 ) -> None:
     from gitsync.cli.bundles import new_bundle, read_time, report_export
-    from gitsync.cli.workspace import connect, read_settings
+    from gitsync.cli.remote import choose_environment, open_side, warn_of_hidden
+    from gitsync.cli.workspace import read_settings
     from gitsync.sync.exports import export_workflows
     from gitsync.sync.reconcile import select_keys
 
     at = read_time(exported_at)
     config, folder = read_settings(settings)
-    environment = config.environment(settings.environment, settings.variables)
-    with connect(environment, folder, settings, command="export") as database:
-        settings.tell(f"{environment.name}: {database.address}")
-        chosen = select_keys(database.list_ids(), keys)
-        bundle = new_bundle(settings, out, exported_at=at, id_of=lambda key: database.ids[key])
-        exported = export_workflows(database, bundle, chosen)
-        left_out = [
-            f"left out: {row.name} (id {row.workflow_id}): {row.reason}"
-            for row in database.unkeyed
-            if not keys
+    environment = choose_environment(config, settings)
+    with open_side(environment, folder, settings, command="export") as target:
+        settings.tell(f"{environment.name}: {target.address}")
+        chosen = select_keys(target.list_ids(), keys)
+        bundle = new_bundle(settings, out, exported_at=at, id_of=lambda key: target.ids[key])
+        exported = export_workflows(target, bundle, chosen)
+        warnings = [
+            f"left out: {row.name} (id {row.workflow_id}): {row.reason}" for row in target.unkeyed if not keys
         ]
-        report_export(settings, out, exported, [*left_out, *bundle.warnings], environment=environment.name)
+        warnings += [*warn_of_hidden(target), *bundle.warnings]
+        report_export(settings, out, exported, warnings, environment=environment.name)
 
 
 def _export_commit(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsync.cli.options import common_options, examples, settings_of
+from gitsync.cli.options import Settings, common_options, examples, server_options, settings_of
+
+if TYPE_CHECKING:
+    from gitsync.cli.remote import Target
+    from gitsync.config import Environment
+    from gitsync.sides.bundle import BundleSide
+    from gitsync.sync.imports import PlannedImport
+    from gitsync.sync.side import Applied
 
 
 @click.command(
@@ -17,6 +24,7 @@ from gitsync.cli.options import common_options, examples, settings_of
         "gitsync import --update bundle.json",
         "gitsync import --force --in-place - < bundle.json",
         "gitsync import --dry-run bundle.json",
+        "gitsync import bundle.json --base-url https://psa.example.com --cookie NAME=VALUE",
     ),
 )
 @click.argument("file", metavar="FILE|-")
@@ -39,68 +47,96 @@ from gitsync.cli.options import common_options, examples, settings_of
     "--max-overwrites", type=click.IntRange(min=0), metavar="N", help="Overwrite at most N workflows."
 )
 @click.option("--new-tenant", is_flag=True, help="The tenant is meant to have no workflows yet.")
+@server_options
 @common_options
 @click.pass_context
 def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) -> int:
-    """Import a workflow bundle (format 1) into the database, in one transaction.
+    """Import a workflow bundle (format 1) into the database, or over a server, all of it or nothing.
 
     Without a policy every key that exists already is a conflict, and nothing is written.
     """
     from gitsync.cli.files import read_input
-    from gitsync.cli.outcome import tell_warnings
-    from gitsync.cli.workspace import connect, read_settings, registry_of
+    from gitsync.cli.remote import choose_environment, open_side
+    from gitsync.cli.workspace import read_settings, registry_of
     from gitsync.sides.bundle import BundleSide
     from gitsync.sync.imports import ImportPolicy, apply_import, plan_import
-    from gitsync.sync.side import Action
 
     settings = settings_of(context)
+    config, folder = read_settings(settings)
+    environment = choose_environment(config, settings)
     if values["update"] and values["force"]:
         raise click.UsageError("--update and --force are two policies; choose one")
-    config, folder = read_settings(settings)
-    environment = config.environment(settings.environment, settings.variables)
+    if values["update"] and environment.server is not None:
+        raise click.UsageError("--update asks what gitsync wrote last, which a server does not tell")
     data = read_input(settings, file, what="a bundle")
     bundle = BundleSide.read(data, file="standard input" if file == "-" else file)
     registry = registry_of(config, folder)
-    if registry is None:
+    if registry is None and environment.server is None:
         settings.tell(
             "note: no registry is configured, so actions and schemas are not checked against the runtime"
         )
-    place = environment.overwrite == "in-place" if values["in_place"] is None else values["in_place"]
-    with connect(
-        environment, folder, settings, command="import", in_place=place, new_tenant=values["new_tenant"]
-    ) as database:
-        settings.tell(f"{environment.name}: {database.address}")
+    in_place = environment.overwrite == "in-place" if values["in_place"] is None else values["in_place"]
+    policy = ImportPolicy(
+        values["update"],
+        values["force"],
+        replace(config.limits, max_overwrites=values["max_overwrites"]),
+        in_place=in_place,
+        discard_runs=values["discard_runs"],
+        rules=config.rules,
+    )
+    with open_side(
+        environment, folder, settings, command="import", in_place=in_place, new_tenant=values["new_tenant"]
+    ) as target:
+        settings.tell(f"{environment.name}: {target.address}")
         if not dry_run:
-            database.require_ledger()
-        limits = replace(config.limits, max_overwrites=values["max_overwrites"])
-        policy = ImportPolicy(
-            values["update"],
-            values["force"],
-            limits,
-            in_place=place,
-            discard_runs=values["discard_runs"],
-            rules=config.rules,
-        )
-        planned = plan_import(bundle, database, registry=registry, policy=policy)
-        tell_warnings(settings, planned.problems)
-        for warning in planned.warnings:
-            settings.tell(f"warning: {warning}")
-        overwrites = sum(change.action is Action.UPDATE for change in planned.changes)
-        settings.confirm(
-            f"This will delete and create again {overwrites} workflows in {environment.name}. Go on?",
-            risk=bool(overwrites) and not place and not dry_run,
-        )
-        applied = apply_import(planned, bundle, database, dry_run=dry_run)
-        if settings.is_json:
-            from gitsync.render.json import import_json, render_json
+            target.require_ledger()
+        planned = plan_import(bundle, target, registry=registry, policy=policy)
+        _tell(settings, planned, bundle, target)
+        if not dry_run:
+            _ask(settings, environment, planned, in_place=in_place)
+        applied = apply_import(planned, bundle, target, dry_run=dry_run)
+    _print(settings, planned, applied, environment=environment.name, dry_run=dry_run)
+    return 0
 
-            value = import_json(planned, applied, environment=environment.name)
-            click.echo(render_json(value | {"dryRun": dry_run}), nl=False)
-        else:
-            from gitsync.render.text import print_changes, say, summary
 
-            console = settings.console()
-            print_changes(console, planned.changes)
-            done = summary(planned.changes, ("created", "overwritten", "deleted")) or "nothing to import"
-            say(console, f"would be: {done}" if dry_run else done)
-        return 0
+def _tell(settings: Settings, planned: PlannedImport, bundle: BundleSide, target: Target) -> None:
+    """Say what a person should know; raise for what a server cannot do."""
+    from gitsync.cli.outcome import tell_warnings
+    from gitsync.cli.remote import check_changes, tell_limits
+    from gitsync.workflow.references import called_keys
+
+    tell_warnings(settings, planned.problems)
+    for warning in planned.warnings:
+        settings.tell(f"warning: {warning}")
+    calls = {key: called_keys(document) for key, document in bundle.content.documents.items()}
+    check_changes(target, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}")
+    tell_limits(target, planned.changes, settings)
+
+
+def _ask(settings: Settings, environment: Environment, planned: PlannedImport, *, in_place: bool) -> None:
+    from gitsync.sync.side import Action
+
+    count = sum(change.action is Action.UPDATE for change in planned.changes)
+    is_server = environment.server is not None
+    how = "overwrite" if is_server else "delete and create again"
+    settings.confirm(
+        f"This will {how} {count} workflow{'' if count == 1 else 's'} in {environment.name}. Go on?",
+        risk=bool(count) and (is_server or not in_place),
+    )
+
+
+def _print(
+    settings: Settings, planned: PlannedImport, applied: Applied, *, environment: str, dry_run: bool
+) -> None:
+    if settings.is_json:
+        from gitsync.render.json import import_json, render_json
+
+        value = import_json(planned, applied, environment=environment)
+        click.echo(render_json(value | {"dryRun": dry_run}), nl=False)
+        return
+    from gitsync.render.text import print_changes, say, summary
+
+    console = settings.console()
+    print_changes(console, planned.changes)
+    done = summary(planned.changes, ("created", "overwritten", "deleted")) or "nothing to import"
+    say(console, f"would be: {done}" if dry_run else done)

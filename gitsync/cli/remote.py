@@ -192,6 +192,17 @@ def tell_limits(target: Target, changes: Sequence[Change], settings: Settings) -
             settings.tell(f"note: {note}")
 
 
+def warn_of_hidden(target: Target) -> list[str]:
+    """A warning where a server may be hiding workflows from these credentials; known once they were read."""
+    from gitsync.sides.api import Api
+
+    if not isinstance(target, Api) or target.sees_all:
+        return []
+    return [
+        f"{target.address} may be hiding workflows from these credentials, which then are not in the bundle"
+    ]
+
+
 def check_complete(target: Target, plan: Plan) -> None:
     """Raise Refused where files would be deleted because a source does not show what it may only hide."""
     from gitsync.errors import Refused

@@ -104,7 +104,7 @@ def command(context: click.Context, /, **values: Any) -> int:
         _look(settings, service, environment.name)
         with listen(address) as bound:
             serve(
-                Server(service, config.limits, bounds),
+                Server(service, config.limits, config.rules, bounds),
                 address,
                 bound,
                 on_listening=lambda url: settings.tell(f"listening on {url}; Ctrl-C or SIGTERM stops it"),

@@ -125,7 +125,7 @@ def import_json(planned: PlannedImport, applied: Applied, *, environment: str) -
         "changes": [change_json(change) for change in planned.changes],
         **summary_json(applied),
         "deployment": applied.number,
-        "warnings": list(planned.warnings),
+        "warnings": [*map(str, planned.problems), *planned.warnings],
     }
 
 

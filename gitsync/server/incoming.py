@@ -61,7 +61,9 @@ async def read_import(server: Server, request: Request) -> ImportRequest:
     )
     return ImportRequest(
         await _read_body(server.bounds, request),
-        ImportPolicy(bool(update), force, limits, discard_runs=bool(_flag(query, "discardRuns"))),
+        ImportPolicy(
+            bool(update), force, limits, discard_runs=bool(_flag(query, "discardRuns")), rules=server.rules
+        ),
         in_place=_flag(query, "inPlace"),
         dry_run=bool(_flag(query, "dryRun")),
         if_match=request.headers.get("if-match"),

@@ -289,7 +289,7 @@ def _summary(planned: PlannedImport, applied: Applied, *, dry_run: bool) -> dict
         **summary,
         "unchangedWorkflows": unchanged,
         "changes": [change_json(change) for change in planned.changes],
-        "warnings": list(planned.warnings),
+        "warnings": [*map(str, planned.problems), *planned.warnings],
         "deployment": applied.number,
         "dryRun": dry_run,
     }

@@ -15,6 +15,7 @@ from gitsync.server.answers import HttpError
 from gitsync.server.metrics import Metrics
 from gitsync.server.service import READERS, Service
 from gitsync.sync.limits import Limits
+from gitsync.workflow.rules.rule import Settings
 
 T = TypeVar("T")
 
@@ -30,10 +31,14 @@ class Bounds:
 
 @dataclass(slots=True)
 class Server:
-    """What all requests share; one import is written at a time."""
+    """What all requests share; one import is written at a time.
+
+    rules: the severities of the rules that an import is judged by.
+    """
 
     service: Service
     limits: Limits
+    rules: Settings = Settings()
     bounds: Bounds = Bounds()
     is_stopping: bool = False
     metrics: Metrics = field(default_factory=Metrics)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 import pytest
 
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 from tests.support.documents import metadata
-from tests.support.loop import TENANT, Loop, make_loop
+from tests.support.loop import TENANT, Loop, Ran, make_loop
 from tests.support.server import DEFINITIONS, Running, running_server
 
 AT = "2026-01-31T12:00:00Z"
@@ -351,3 +352,71 @@ def test_t041_an_import_over_http(loop: Loop, server: Running) -> None:
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert [row["key"] for row in answer.json()["createdWorkflows"]] == ["tickets.triage"]
     assert loop.editor.id_of("tickets.triage") == answer.json()["createdWorkflows"][0]["workflowId"]
+
+
+def remote(loop: Loop, server: Running, *arguments: str) -> Ran:
+    """A command line that reaches the instance over its server alone."""
+    token = server.admin.headers["authorization"].removeprefix("Bearer ")
+    return loop.gitsync(*arguments, "--base-url", server.url, "--token", token)
+
+
+def asked(log: list[httpx.Request], path: str) -> list[httpx.Request]:
+    return [request for request in log if request.url.path.endswith(path)]
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
+    """What is sent from here on, as it was sent; each request then goes its way."""
+    sent: list[httpx.Request] = []
+    send = httpx.Client.send
+
+    def noted(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        sent.append(request)
+        return send(client, request, **options)
+
+    monkeypatch.setattr(httpx.Client, "send", noted)
+    return sent
+
+
+def test_t050_the_command_line_exports_over_http_what_the_server_has(
+    loop: Loop, server: Running, tmp_path: Path, requests: list[httpx.Request]
+) -> None:
+    assert server.post(make_bundle(make_entry(), make_entry("another"))).status_code == 200
+    out = tmp_path / "out.json"
+
+    ran = remote(loop, server, "export", "tickets.triage", "--exported-at", AT, "--out", str(out))
+
+    assert ran.code == 0, ran.err
+    own_id = loop.editor.id_of("tickets.triage")
+    assert [request.method for request in asked(requests, f"{DEFINITIONS}/{own_id}/export")] == ["GET"]
+    direct = loop.gitsync("export", "tickets.triage", "--exported-at", AT)
+    assert out.read_text() == direct.out
+
+
+def test_t051_the_command_line_imports_over_http_with_force_in_the_query(
+    loop: Loop, server: Running, tmp_path: Path, requests: list[httpx.Request]
+) -> None:
+    path = tmp_path / "bundle.json"
+    path.write_bytes(make_bundle(make_entry(), make_entry("another")))
+    changed = make_entry()
+    changed["metadata"]["description"] = "changed"
+
+    created = remote(loop, server, "import", str(path), "-o", "json")
+    conflict = remote(loop, server, "import", str(path), "-o", "json")
+    path.write_bytes(make_bundle(changed))
+    forced = remote(loop, server, "import", str(path), "--force", "-o", "json")
+
+    assert created.code == 0, created.err
+    assert [row["key"] for row in created.json["createdWorkflows"]] == ["another", "tickets.triage"]
+    assert conflict.code == 3
+    assert [row["key"] for row in conflict.json["details"]["conflicts"]] == ["another", "tickets.triage"]
+    assert forced.code == 0, forced.err
+    first, second = asked(requests, f"{DEFINITIONS}/import")
+    assert (first.method, second.method) == ("POST", "POST")
+    assert second.url.params["force"] == "true"
+    sent = json.loads(second.content)["bundle"]["workflows"]
+    assert [(entry["key"], entry["metadata"]["description"]) for entry in sent] == [
+        ("tickets.triage", "changed")
+    ]
+    (entry,) = json.loads(loop.gitsync("export", "tickets.triage").out)["workflows"]
+    assert entry["metadata"]["description"] == "changed"

@@ -58,7 +58,7 @@ def running_server(
     """A server over the initialised database of `url`, in a thread."""
     place = Place(url, "dev", tenant, None, in_place=in_place, new_tenant=True, lock_timeout=lock_timeout)
     service = Service(place, registry=lambda: registry)
-    server, address = Server(service, limits, bounds), Address(port=0)
+    server, address = Server(service, limits, bounds=bounds), Address(port=0)
     with listen(address) as bound, contextlib.ExitStack() as stack:
         bound.listen(512)
         runner = make_runner(server, address)
