@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import figures
 from tests.support.git import TestRepository, make_repository
 from tests.support.postgres import PostgresUnavailable, fresh_database, running_postgres
 
@@ -38,6 +40,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "property" in item.path.parts:
             item.add_marker("fuzz")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a worker of pytest-xdist has counted to the process that prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = figures.counted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take a worker's figures in; one that died has none."""
+    figures.add(getattr(node, "workeroutput", {}).get("figures", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how much was tried, and that nothing was lost."""
+    if rows := figures.lines():
+        terminalreporter.section("reliability")
+        for row in rows:
+            terminalreporter.write_line(row)
 
 
 _DROPPED = ("GIT_", "GITSYNC_", "PG", "XDG_", "SSH_", "CLICOLOR")

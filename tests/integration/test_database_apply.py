@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from gitsync.database.connect import make_engine
 from gitsync.errors import (
     DatabaseError,
     DuplicateKey,
-    GitsyncError,
     LockNotAcquired,
     NotConverged,
     PlanStale,
@@ -317,66 +315,6 @@ def test_twins_stop_the_apply_and_the_snapshot_and_both_ids_are_named(on_postgre
 
 
 # ---------------------------------------------------------------- all or nothing
-
-
-def count_statements(
-    instance: Instance, documents: list[Any], delete: list[str], *, in_place: bool, fail_at: int
-) -> int:
-    """How many statements the apply sent, raising an error of the driver in place of the one number `fail_at`."""
-    held = instance.digests()
-    with instance.open(in_place=in_place) as database:
-        seen = 0
-
-        @event.listens_for(database._engine, "before_cursor_execute", retval=True)
-        def fail(
-            _c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _many: bool
-        ) -> tuple[str, Any]:
-            nonlocal seen
-            seen += 1
-            return ("SELECT no_such_thing" if seen == fail_at else statement), parameters
-
-        database.apply(
-            changes_to(held, *documents, delete=delete),
-            [(document["key"], document) for document in by_key(documents)],
-            Deployment(MarkKind.PUSH, COMMIT, {Key("marked"): Mark(MarkKind.PUSH, None, COMMIT)}),
-        )
-        return seen
-
-
-@pytest.mark.parametrize("in_place", [False, True])
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_failure_of_any_statement_leaves_everything_as_it_was(
-    kind: str, in_place: bool, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    url = f"sqlite:///{tmp_path}/p.db" if kind == "sqlite" else request.getfixturevalue("postgres_database")
-    instance = make_instance(url, Generation.CURRENT)
-    called = instance.editor.create("called", versions={1: {}, 2: {}})
-    instance.editor.create(
-        "caller", definition=steps(call_step(called)), versions={1: steps(call_step(called))}
-    )
-    instance.editor.create("gone", versions={1: {}})
-    documents = [
-        make_workflow("called", versions={1: {"n": 1}, 3: {}}),
-        make_workflow("new", versions={1: {}}),
-    ]
-    before = instance.everything()
-
-    failures = 0
-    while True:
-        try:
-            count_statements(instance, documents, ["gone"], in_place=in_place, fail_at=failures + 1)
-        except GitsyncError:
-            failures += 1
-            assert instance.everything() == before, f"statement {failures} failed and left something"
-        else:
-            break
-
-    assert failures > 12
-    held = instance.digests()
-    assert {key: held[key] for key in ("called", "new")} == {  # type: ignore[index]
-        document["key"]: document_digest(document) for document in documents
-    }
-    assert "gone" not in held
 
 
 def test_an_error_in_the_stream_of_documents_rolls_everything_back(instance: Instance) -> None:
