@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gitsync.sides.repository import CommitSide
     from gitsync.sync.plan import Plan
     from gitsync.sync.pull import PullPlan
-    from gitsync.workflow.types import Document, Key
+    from gitsync.workflow.types import Digest, Document, Key
 
 
 @click.command(
@@ -101,7 +101,7 @@ def command(
                 pulled = run.write(keys)
         else:
             pulled = run.write(keys)
-        commit = run.commit(pulled.plan, message) if make_commit and pulled.plan.changes else None
+        commit = run.commit(pulled.plan, message) if make_commit else None
         outcome = pull_outcome(pulled)
         run.print(pulled, commit, outcome)
         return finish(settings, outcome)
@@ -148,9 +148,10 @@ class _Pull:
         if plan.changes:
             recent = database.recent_marks() if database.has_ledger else {}
             marks |= pull_marks(plan, recent=recent, head=side.commit)
+        record_quietly(database, deployment)  # first: a pull that ends half-way has left its marks
+        if plan.changes:
             written = [change.key for change in plan.changes if change.action is not Action.DELETE]
             side.apply(plan.changes, judged(database.load(written), side, self.warnings), deployment)
-        record_quietly(database, deployment)
         return pulled
 
     def commit(self, plan: Plan, message: str | None) -> str | None:
@@ -159,12 +160,27 @@ class _Pull:
 
         side, name = self.side, self.workspace.environment.name
         blobs = side.blobs
-        changed = {side.path(c.key): c.after for c in plan.changes if c.after != blobs.get(c.key)}
+        written = self._unfinished() | {change.key: change.after for change in plan.changes}
+        if not written:
+            return None
+        changed = {side.path(key): after for key, after in written.items() if after != blobs.get(key)}
         number, identity = self.comparison.number, self.database.identity()
         trailer = f"{PULL_TRAILER}: {name} {identity} {number} {seal_of(changed)}"
-        text = message or f"Pull {len(plan.changes)} workflows from {name}"
-        paths = sorted(side.path(change.key) for change in plan.changes)
-        return side.git.commit(paths, f"{text.rstrip()}\n\n{trailer}\n")
+        text = message or f"Pull {len(written)} workflows from {name}"
+        return side.git.commit(sorted(map(side.path, written)), f"{text.rstrip()}\n\n{trailer}\n")
+
+    def _unfinished(self) -> dict[Key, Digest | None]:
+        """What a pull that was stopped before its commit has left: files that equal the database, uncommitted."""
+        side, held = self.side, self.comparison.database.digests
+        in_step: dict[Key, Digest | None] = {
+            key: digest for key, digest in side.uncommitted.items() if digest and digest == held.get(key)
+        }
+        if self.options.prune:
+            in_step |= {
+                key: None for key, digest in side.uncommitted.items() if not digest and key not in held
+            }
+        chosen = {entry.key for entry in self.comparison.entries} if self.comparison.is_selected else in_step
+        return {key: in_step[key] for key in in_step.keys() & chosen if side.committed(key) != in_step[key]}
 
     def print(self, pulled: PullPlan, commit: str | None, outcome: GitsyncError | None) -> None:
         """The result, as text, JSON or Markdown."""

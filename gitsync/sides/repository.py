@@ -168,7 +168,7 @@ class WorkTree(CommitSide):
             if folder != self.folder or stem == name or not is_key(stem):
                 continue
             key, digest = Key(stem), self._on_disk(self.git.top / path)
-            if path in unwatched and (digest is None or digest == self._committed(key)):
+            if path in unwatched and (digest is None or digest == self.committed(key)):
                 continue  # as in HEAD, or left out of a sparse checkout: no edit
             found[key] = digest
         return found
@@ -179,7 +179,8 @@ class WorkTree(CommitSide):
         data = file.read_bytes()
         return normal_digest(data, digest_of(data))
 
-    def _committed(self, key: Key) -> Digest | None:
+    def committed(self, key: Key) -> Digest | None:
+        """The digest of the key's file in HEAD, ``None`` where it has none."""
         oid = self.blobs.get(key)
         return None if oid is None else self.normalise([oid])[oid]
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from gitsync.workflow.bundle import make_bundle, offline_id
+from tests.support import figures
 from tests.support.effort import effort
-from tests.support.faults import Failure, everything, fail_at_each_statement
+from tests.support.faults import MOST_STATEMENTS, Failure, everything, fail_at_each_statement, failing_at
 from tests.support.loop import TENANT, Loop, make_file, make_loop
 from tests.support.product import Generation, make_product_tables
 
@@ -110,3 +111,39 @@ def test_a_db_init_that_fails_at_any_statement_makes_nothing(
 
     assert loop.gitsync("db", "check").code == 0
     assert "nothing to create" in loop.gitsync("db", "init").out
+
+
+def test_a_pull_that_fails_at_any_statement_is_made_good_by_the_next(
+    tmp_path: Path, case: tuple[str, Failure]
+) -> None:
+    database, how = case
+    loop = start(tmp_path, database)
+    loop.commit(a="0", b="0", gone="0")
+    loop.push()
+    last, text = "gone", "0"
+
+    for number in range(1, MOST_STATEMENTS, effort(short=4, long=1)):
+        before, text = text, str(number)
+        loop.editor.save("a", text)
+        loop.editor.save("b", text)
+        loop.editor.save(f"new-{number}", text)
+        loop.editor.delete(last)
+        last = f"new-{number}"
+        head = loop.repository.head
+        with failing_at(number, how) as countdown:
+            ran = loop.gitsync("pull", "--commit", "--prune")
+        if not countdown.has_failed:
+            break
+        with figures.tried("faults"):
+            told = f"statement {number} {how}: exit {ran.code}\n{ran.err}{countdown.at}"
+            assert ran.code == 1, told
+            assert "internal error" not in ran.err, told
+            assert {loop.text(key) for key in ("a", "b")} <= {text, before}, told
+            assert not list(loop.folder.rglob("*.tmp")), told
+            if loop.repository.head == head:
+                loop.pull("--commit", "--prune")
+            committed = loop.repository.git("ls-tree", "--name-only", "HEAD", "workflows/").split()
+            assert committed == [f"workflows/{key}.json" for key in ("a", "b", last)], told
+            assert not loop.repository.git("status", "--porcelain"), told
+            assert set(loop.states().values()) == {"in-sync"}, told
+    assert number > 8
