@@ -357,16 +357,17 @@ class GitRepository:
         """
         head = self.resolve("HEAD")
         tracked = set(self._bytes(["ls-files", "-z"]).split(b"\0"))
-        paths = [p for p in paths if os.fsencode(p) in tracked or os.path.lexists(self.top / p)]
-        if not paths:
+        there = [p for p in paths if os.fsencode(p) in tracked or os.path.lexists(self.top / p)]
+        if head is None and not there:
             return None  # never committed, and gone
-        listed = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        if unwatched := self.unwatched("").intersection(paths):
+        listed = b"".join(os.fsencode(path) + b"\0" for path in there)
+        if unwatched := self.unwatched("").intersection(there):
             marked = b"".join(os.fsencode(path) + b"\0" for path in sorted(unwatched))
             for flag in ("--no-assume-unchanged", "--no-skip-worktree"):  # git would leave them out, silently
                 self._bytes(["update-index", flag, "-z", "--stdin"], stdin=marked)
-        add = ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"]
-        self._bytes([*_WHOLE, *add], stdin=listed)
+        if there:  # what is gone from disk and index, git would complain of
+            add = ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"]
+            self._bytes([*_WHOLE, *add], stdin=listed)
         tree = self._tree_of(head, paths)
         if head is not None and tree == self._text(["rev-parse", f"{head}^{{tree}}"]).strip():
             return None

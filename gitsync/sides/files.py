@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Final
+
+
+_ASIDE: Final = ".gitsync-"
 
 
 def write_aside(path: Path, data: bytes) -> None:
     """Replace a file in one step: whoever reads it sees the old content or the new, never a part."""
     target = os.fspath(path)
-    aside = f"{os.path.dirname(target)}/.gitsync-{os.getpid()}-{threading.get_ident()}.tmp"  # noqa: PTH120
+    aside = f"{os.path.dirname(target)}/{_ASIDE}{os.getpid()}-{threading.get_ident()}.tmp"  # noqa: PTH120
     try:
         # a new file gets its mode from the umask, as any program's does; pathlib takes twice the time here
         handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
@@ -22,3 +26,21 @@ def write_aside(path: Path, data: bytes) -> None:
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the files written aside by processes that were killed before they could rename them."""
+    for path in folder.glob(f"{_ASIDE}*-*.tmp"):
+        process = path.name.removeprefix(_ASIDE).partition("-")[0]
+        if process.isdigit() and not _is_running(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.git import ZERO, GitRepository
-from gitsync.sides.files import write_aside
+from gitsync.sides.files import remove_leftovers, write_aside
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.check import (
@@ -196,6 +196,7 @@ class WorkTree(CommitSide):
                 "HEAD has moved while the plan was made; nothing was written", cure="run the pull again"
             )
         folder = self.git.top / self.folder
+        remove_leftovers(folder)
         wanted = {change.key: change.after for change in changes}
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -129,6 +129,7 @@ class Editor:
 
     def __init__(self, url: str, *, tenant: str | None = None) -> None:
         self._engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+        self.url = url
         self.tenant = tenant
 
     @contextlib.contextmanager
@@ -222,16 +223,28 @@ class Editor:
         columns, places = ", ".join(marks), ", ".join(marks.values())
         self._execute(f"INSERT INTO workflow_definition_versions ({columns}) VALUES ({places})", values)
 
-    def dump(self) -> list[tuple[Any, ...]]:
-        """Every row of the product's two tables and of the ledger, to compare a database with itself."""
+    def dump(self, *beginnings: str) -> list[tuple[Any, ...]]:
+        """Every row of the product's two tables and of the ledger, to compare a database with itself.
+
+        beginnings: of the names of the tables, where not all of these are meant.
+        """
         rows: list[tuple[Any, ...]] = []
         with self.connection() as connection:
             names = set(sa.inspect(connection).get_table_names())
             for name in sorted(names):
-                if name.startswith(("workflow_definition", "gitsync_deployment")):
+                if name.startswith(beginnings or ("workflow_definition", "gitsync_deployment")):
                     found = connection.execute(sa.text(f"SELECT * FROM {name}"))
                     rows += sorted(((name, *map(str, row)) for row in found), key=repr)
         return rows
+
+    def connections(self) -> int:
+        """How many others are connected to a server's database; 0 for a file."""
+        if self._engine.dialect.name == "sqlite":
+            return 0
+        query = """SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+        with self.connection() as connection:
+            return int(connection.execute(sa.text(query)).scalar_one())
 
     def forget(self) -> None:
         """Lose the ledger, as a restore of the product's tables alone does."""
