@@ -13,8 +13,8 @@ import yaml
 
 from gitsync.errors import ConfigError, Problem
 from gitsync.sync.limits import Limits
-from gitsync.workflow.registry import config_error, yaml_problem
 from gitsync.workflow.rules.rule import Settings, Severity
+from gitsync.workflow.yaml_nodes import compose_yaml, config_error
 
 FILE_NAME: Final = "gitsync.yaml"
 FROM_VARIABLE: Final = "GITSYNC_DATABASE_URL"
@@ -162,10 +162,7 @@ def find_config(folder: Path) -> Path | None:
 
 def parse_config(data: bytes, *, file: str) -> Config:
     """The configuration in `data`; raises ConfigError with every fault and its line."""
-    try:
-        node = yaml.compose(data, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise config_error([yaml_problem(error, file)], cure=f"mend {file}") from error
+    node = compose_yaml(data, file=file)
     reader = _Reader(file)
     config = reader.config(node)
     if reader.problems:
@@ -283,8 +280,10 @@ class _Reader:
         if text is None:
             return None
         pure = PurePosixPath(text)
-        if not text or pure.is_absolute() or ".." in pure.parts:
+        if not text or pure.is_absolute() or ".." in pure.parts or "\0" in text:
             self._fault(node, path, f"{text!r} must lie inside the folder of {self.file}")
+        if any(part.lower() == ".git" for part in pure.parts):
+            self._fault(node, path, f"{text!r} is git's own")
         return "" if str(pure) == "." else str(pure)
 
     def _items(

@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 from typing import Final
 
-
 _ASIDE: Final = ".gitsync-"
 
 

@@ -196,6 +196,7 @@ class WorkTree(CommitSide):
                 "HEAD has moved while the plan was made; nothing was written", cure="run the pull again"
             )
         folder = self.git.top / self.folder
+        self._check_inside(folder)
         remove_leftovers(folder)
         wanted = {change.key: change.after for change in changes}
         try:
@@ -219,6 +220,18 @@ class WorkTree(CommitSide):
                 cure="mend the cause and pull again: it goes on where this run stopped",
             ) from error
         return Applied()
+
+    def _check_inside(self, folder: Path) -> None:
+        """Raise where the folder is not what it seems: what is written through a link lies somewhere else."""
+        for part in (folder, *folder.parents):
+            if part == self.git.top:
+                return
+            if part.is_symlink():
+                raise GitsyncError(
+                    f"{part} is a symbolic link to {os.readlink(part)}; nothing was written",  # noqa: PTH115
+                    code="CANNOT_WRITE",
+                    cure="put the folder itself there: git keeps nothing behind a link",
+                )
 
 
 def normal_digest(data: bytes, oid: str) -> Digest:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gitsync.errors import ConfigError, Problem
+from gitsync.errors import Problem
 from gitsync.workflow.types import Json
 
 _FIELDS: Final = ("actions", "nodeTypes", "schemaRefs")
@@ -46,31 +46,14 @@ def read_registry(data: bytes, *, file: str, check_schemas: bool = False) -> Reg
     check_schemas: whether these must be right as schemas too, which takes a while to find out.
     Raises ConfigError with every fault and its line.
     """
-    import yaml
+    from gitsync.workflow.yaml_nodes import compose_yaml, config_error
 
-    try:
-        root = yaml.compose(data, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise config_error([yaml_problem(error, file)], cure=f"mend {file}") from error
+    root = compose_yaml(data, file=file)
     reader = _Reader(file, check_schemas=check_schemas)
     registry = reader.registry(root)
     if reader.problems:
         raise config_error(reader.problems, cure=f"mend {file}")
     return registry
-
-
-def config_error(problems: Sequence[Problem], *, cure: str) -> ConfigError:
-    """The error of a YAML file that carries all its problems, one a line."""
-    ordered = sorted(problems)
-    return ConfigError("\n".join(map(str, ordered)), problems=ordered, cure=cure)
-
-
-def yaml_problem(error: Exception, file: str) -> Problem:
-    """A fault of syntax that the YAML reader has found."""
-    mark = getattr(error, "problem_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    reason = str(getattr(error, "problem", None) or error)
-    return Problem(file, line, column, "", "INVALID_CONFIG", reason)
 
 
 class _Reader:

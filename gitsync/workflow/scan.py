@@ -18,6 +18,7 @@ from gitsync.workflow.canonical import MAX_EXPONENT
 from gitsync.workflow.types import Json
 
 MAX_NESTING: Final = 200
+MAX_FAULTS: Final = 1000
 
 Path = tuple[str | int, ...]
 
@@ -254,6 +255,8 @@ class _Reader:
 
     def _hazard(self, offset: int, message: str, *, rule: str = "INVALID_JSON", cure: str = "") -> None:
         self.found.fault(offset, message, rule=rule, path=tuple(self.path), cure=cure)
+        if len(self.found.problems) >= MAX_FAULTS:
+            raise _SyntaxFault(offset, f"more than {MAX_FAULTS} faults; the rest is not listed")
 
     def _close(self) -> None:
         self.at += 1

@@ -251,6 +251,11 @@ class Editor:
         for name in ("gitsync_deployment_items", "gitsync_deployments"):
             self._execute(f"DELETE FROM {name}", {})
 
+    def write_text(self, key: str, definition: str) -> None:
+        """Put any text in the place of a draft, JSON or not; for a file, whose columns take everything."""
+        statement = "UPDATE workflow_definitions SET draft_definition = :new WHERE key = :key"
+        self._execute(statement, {"new": definition, "key": key})
+
     def _write_draft(self, key: str, definition: Mapping[str, Any]) -> None:
         statement = f"UPDATE workflow_definitions SET draft_definition = {self._json('new')} WHERE key = :key"
         self._execute(statement, {"new": json.dumps(definition), "key": key})
