@@ -12,6 +12,7 @@ import click
 
 from gitsync import __version__
 from gitsync.cli.options import OUTPUTS, Settings, common_options_with
+from gitsync.masking import mask_secrets
 
 HELP: Final = """Keep the workflows of a database in step with a git repository.
 
@@ -125,9 +126,10 @@ def run(arguments: list[str]) -> int:
     settings = Settings()
     try:
         result = group.main(list(arguments), prog_name="gitsync", obj=settings, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.flush()
     except click.UsageError as error:
-        error.show()
+        click.UsageError(mask_secrets(error.format_message()), ctx=error.ctx).show()
         return 64
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; what was begun in the database was rolled back", err=True)
@@ -135,42 +137,71 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        return _report_system(error, settings)
     except Exception as error:  # noqa: BLE001 (the one place that turns errors into exit codes)
         return _report(error, settings)
     return result if isinstance(result, int) else 0
 
 
+def _report_system(error: OSError, settings: Settings) -> int:
+    """Say what the operating system refused: a full disk, a right, a file that went away."""
+    from gitsync.errors import GitsyncError
+
+    place = f"{error.filename}: " if error.filename else ""
+    told = GitsyncError(
+        f"{place}{error.strerror or error}; what was committed before stays",
+        code="SYSTEM_ERROR",
+        cure="mend the cause; `gitsync status` shows what was done",
+    )
+    try:
+        code = _report(told, settings)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # it is the output itself that cannot be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        settings.output = "text"
+        return _report(told, settings)
+    return code
+
+
 def _report(error: Exception, settings: Settings) -> int:
     from gitsync.errors import GitsyncError, InvalidInput
 
+    def tell(text: str) -> None:
+        click.echo(mask_secrets(text), err=True)
+
     if not isinstance(error, GitsyncError):
+        tell(f"gitsync: internal error: {type(error).__name__}: {error}")
+        tell("  this is a fault in gitsync, and nothing half-done was kept; `-v` shows where")
         if settings.verbose:
-            raise error
-        click.echo(f"gitsync: internal error: {type(error).__name__}: {error}", err=True)
-        click.echo("  this is a fault in gitsync, and nothing half-done was kept; `-v` shows where", err=True)
+            import traceback
+
+            tell("".join(traceback.format_exception(error)))
         return 1
     if settings.output == "json":
         from gitsync.render.json import error_json, render_json
 
-        click.echo(render_json(error_json(error)), nl=False)
+        click.echo(mask_secrets(render_json(error_json(error))), nl=False)
         return error.exit_code
     if settings.is_markdown:
         from gitsync.render.markdown import render_error
 
-        click.echo(render_error(error), nl=False)
+        click.echo(mask_secrets(render_error(error)), nl=False)
     code = "" if f"[{error.code}]" in error.message else f" [{error.code}]"
-    click.secho(f"gitsync: {error.message}{code}", err=True, fg="red" if settings.is_colourful else None)
+    message = mask_secrets(f"gitsync: {error.message}{code}")
+    click.secho(message, err=True, fg="red" if settings.is_colourful else None)
     if isinstance(error, InvalidInput):
         for problem in error.problems:
             if str(problem) in error.message:
                 continue  # the only one: said already
-            click.echo(f"  {problem}", err=True)
+            tell(f"  {problem}")
     for entry in error.details.get("conflicts", ()):
         note = f" ({entry['note']})" if entry.get("note") else ""
         words = f": {entry['summary']}" if entry.get("summary") else ""
-        click.echo(f"  {entry['key']}: {entry['state']}{words}{note}", err=True)
+        tell(f"  {entry['key']}: {entry['state']}{words}{note}")
     for line in error.lines:
-        click.echo(f"  {line}", err=True)
+        tell(f"  {line}")
     if error.cure:
-        click.echo(f"  next: {error.cure}", err=True)
+        tell(f"  next: {error.cure}")
     return error.exit_code

@@ -36,6 +36,8 @@ def parse_url(url: str) -> URL:
         name = parsed.drivername
     except (ArgumentError, ValueError, AttributeError):
         raise _invalid_url("it isn't of the form `scheme://user:password@host/name`") from None
+    if "@" in (parsed.host or ""):
+        raise _invalid_url("there are two @ before the host: write the one in the password as %40")
     if name in _POSTGRES:
         return parsed.set(drivername="postgresql+psycopg")
     if name not in _SQLITE:
@@ -53,9 +55,15 @@ def mask_url(url: str) -> str:
         parsed = make_url(url)
     except (ArgumentError, ValueError, AttributeError):
         return "the database's URL"
+    if "@" in (parsed.host or ""):  # the tail of a password
+        parsed = parsed.set(host=str(parsed.host).rpartition("@")[2])
     if parsed.drivername in _POSTGRES:
         parsed = parsed.set(drivername="postgresql")
-    secrets = {name: "***" for name in parsed.query if _SECRET.search(name)}
+    secrets = {
+        name: "***"
+        for name, value in parsed.query.items()
+        if _SECRET.search(name) or "password" in str(value).lower()
+    }
     return parsed.update_query_dict(secrets).render_as_string(hide_password=True).replace("%2A", "*")
 
 

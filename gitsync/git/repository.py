@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a git that is missing is our error, not its import's
 import git
 from git.exc import CommandError
 
