@@ -132,7 +132,7 @@ def run(arguments: list[str]) -> int:
         click.UsageError(mask_secrets(error.format_message()), ctx=error.ctx).show()
         return 64
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was begun in the database was rolled back", err=True)
+        click.echo("interrupted; what was not committed yet was rolled back", err=True)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -16,7 +15,7 @@ from tests.support import figures
 from tests.support.effort import effort
 from tests.support.faults import everything
 from tests.support.loop import TENANT, Loop, make_file, make_loop
-from tests.support.program import PATIENCE, Interruption, measure
+from tests.support.program import Interruption, measure, wait_until_alone
 
 pytestmark = pytest.mark.fuzz
 
@@ -32,14 +31,6 @@ def loop(request: pytest.FixtureRequest, tmp_path: Path) -> Loop:
     if request.param == "sqlite":
         return make_loop(tmp_path)
     return make_loop(tmp_path, url=request.getfixturevalue("postgres_database"), tenant=TENANT)
-
-
-def wait_until_nobody_is_connected(loop: Loop) -> None:
-    """A server notices a little later that its client is dead."""
-    deadline = time.monotonic() + PATIENCE
-    while loop.editor.connections():
-        assert time.monotonic() < deadline, "a session of the killed process stays"
-        time.sleep(0.002)
 
 
 def check_repository(loop: Loop) -> None:
@@ -73,7 +64,7 @@ def test_a_killed_push_has_written_everything_or_nothing(loop: Loop) -> None:
             assert ran.code == 0, ran.err
             continue
         with figures.tried("kills"):
-            wait_until_nobody_is_connected(loop)
+            wait_until_alone(loop)
             found = loop.editor.texts()
             assert found in (held, wanted)
             assert found == wanted or everything(url) == rows, "something was written, and not everything"
@@ -102,7 +93,7 @@ def test_a_killed_pull_leaves_whole_files_and_the_next_one_commits_them_all(loop
             assert ran.code == 0, ran.err
             continue
         with figures.tried("kills"):
-            wait_until_nobody_is_connected(loop)
+            wait_until_alone(loop)
             assert loop.editor.dump("workflow_definition") == rows
             check_repository(loop)
             found = {path.name: path.read_bytes() for path in (loop.folder / "workflows").glob("*.json")}

@@ -108,6 +108,26 @@ def own_postgres(choice: str | None = None) -> Iterator[OwnServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def restart_server(server_url: str, *, choice: str | None = None) -> None:
+    """Stop the server of `running_postgres`, cutting off whoever is connected, and start it again.
+
+    choice: as the server was chosen. Raises PostgresUnavailable for one that is not ours to stop.
+    """
+    folder = Path(str(make_url(server_url).query.get("host", "")))
+    if not (folder / "data" / "postmaster.pid").is_file():
+        raise PostgresUnavailable("the server was not started by the tests")
+    user = _UNPRIVILEGED if os.geteuid() == 0 else None
+    programs = find_programs(choice)
+    copied = folder / "programs"
+    own = (
+        next(copied.rglob("pg_ctl"), programs.bin / "pg_ctl") if copied.is_dir() else programs.bin / "pg_ctl"
+    )
+    for words in (["-m", "immediate", "stop"], ["-l", str(folder / "log"), "-t", "120", "start"]):
+        done = _run([str(own), "-D", str(folder / "data"), "-w", *words], user=user, folder=folder)
+        if done.returncode:
+            raise PostgresUnavailable(f"pg_ctl {words[-1]} failed: {_output(done)}")
+
+
 @contextlib.contextmanager
 def fresh_database(server_url: str, *, template: str = "template0") -> Iterator[str]:
     """The URL of a new database on the server of `server_url`, a copy of `template`; dropped afterwards.

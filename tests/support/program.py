@@ -100,6 +100,14 @@ def measure(loop: Loop, *arguments: str) -> float:
     return time.monotonic() - start
 
 
+def wait_until_alone(loop: Loop) -> None:
+    """Wait until no session of a process that is gone is left: a server notices a little later."""
+    deadline = time.monotonic() + PATIENCE
+    while loop.editor.connections():
+        assert time.monotonic() < deadline, "a session of a dead process stays"
+        time.sleep(0.002)
+
+
 def _is_alive(group: int) -> bool:
     try:
         os.killpg(group, 0)

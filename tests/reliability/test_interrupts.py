@@ -1,0 +1,128 @@
+"""Ctrl-C in every phase of a run: exit 130, nothing written, no session left, and the next run just works."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.support import figures
+from tests.support.effort import effort
+from tests.support.faults import everything
+from tests.support.gates import PHASES, gate, remove_gates
+from tests.support.loop import TENANT, Loop, make_loop
+from tests.support.program import Interruption, measure, start_program, wait_until_alone
+
+pytestmark = pytest.mark.fuzz
+
+PUSH = ("push", "--update", "--prune", "--max-overwrites", "99")
+
+
+def start(folder: Path, url: str | None) -> Loop:
+    """A workflow that a push will overwrite, with a version; one that it deletes; one that it creates."""
+    loop = make_loop(folder, url=url, tenant=TENANT if url else None)
+    loop.commit(a="A1", gone="G1")
+    loop.push()
+    loop.editor.publish("a", 1)
+    loop.pull("--commit")
+    loop.commit(gone=None, new="N1")
+    loop.repository.write("workflows/a.json", loop.path("a").read_bytes().replace(b'"A1"', b'"A2"'))
+    loop.repository.commit()
+    return loop
+
+
+WANTED = {"a": "A2", "new": "N1"}
+
+
+def check_next_run(loop: Loop) -> None:
+    again = loop.gitsync(*PUSH)
+    assert again.code == 0, again.err
+    assert loop.editor.texts() == WANTED
+    assert set(loop.states().values()) == {"in-sync"}
+
+
+STOPS = [
+    *((phase, signal.SIGINT) for phase in PHASES),
+    *((phase, signal.SIGKILL) for phase in PHASES[1 :: effort(short=3, long=1)]),
+]
+
+
+@pytest.mark.parametrize("phase,number", STOPS)
+def test_a_push_stopped_in_any_phase_has_written_nothing(
+    tmp_path: Path, postgres_database: str, phase: str, number: signal.Signals
+) -> None:
+    loop = start(tmp_path, postgres_database)
+    before = everything(postgres_database)
+
+    with gate(postgres_database, phase) as closed:
+        program = start_program(loop, PUSH)
+        closed.wait_for_arrival()
+        program.send(number, to_group=True)
+        if number is signal.SIGKILL:
+            closed.open()  # the server notices a dead client when it next has something to tell it
+        ran = program.end()
+
+    with figures.tried("interrupts" if number is signal.SIGINT else "kills"):
+        assert ran.code == (130 if number is signal.SIGINT else -signal.SIGKILL), ran.err
+        assert "Traceback" not in ran.err
+        wait_until_alone(loop)
+        remove_gates(postgres_database)
+        if number is signal.SIGINT or loop.editor.texts() != WANTED:
+            assert everything(postgres_database) == before
+        check_next_run(loop)
+
+
+def test_ctrl_c_while_waiting_for_another_run_ends_the_wait(tmp_path: Path, postgres_database: str) -> None:
+    loop = start(tmp_path, postgres_database)
+    before = everything(postgres_database)
+
+    with gate(postgres_database, "recording") as closed:
+        first = start_program(loop, PUSH)
+        closed.wait_for_arrival()
+        second = start_program(loop, PUSH)
+        second.wait_for_target()
+        closed.wait_for_arrival(2)
+        second.send(signal.SIGINT, to_group=True)
+        waited = second.end()
+        assert everything(postgres_database) == before
+        closed.open()
+        done = first.end()
+
+    figures.count("interrupts")
+    assert (waited.code, done.code) == (130, 0), waited.err + done.err
+    assert loop.editor.texts() == WANTED
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_ctrl_c_at_any_moment_leaves_the_state_before_or_the_state_after(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, verb: str
+) -> None:
+    loop = start(tmp_path, request.getfixturevalue("postgres_database") if kind == "postgresql" else None)
+    loop.push(*PUSH[1:])
+    command = PUSH if verb == "push" else ("pull", "--commit", "--prune")
+    interruption = Interruption(signal.SIGINT, Random(0), measure(loop, *command))
+
+    for number in range(effort(short=2, long=60)):
+        text = f"T{number}"
+        if verb == "push":
+            loop.commit(a=text, b=text)
+        else:
+            loop.editor.save("a", text)
+            loop.editor.save("b", text)
+        before = loop.editor.texts()
+        ran = interruption.run(loop, *command, to_group=True)
+        with figures.tried("interrupts"):
+            assert ran.code in {0, 130, -signal.SIGINT}, (
+                ran.err
+            )  # the last: when all was done, on its way out
+            assert "Traceback" not in ran.err
+            assert loop.editor.texts() in (before, before | {"a": text, "b": text})
+            loop.repository.git("fsck", "--strict", "--no-dangling")
+            again = loop.gitsync(*command)
+            assert again.code == 0, again.err
+            assert loop.editor.text("b") == loop.text("b") == text
+            assert not loop.repository.git("status", "--porcelain")
+            assert set(loop.states().values()) == {"in-sync"}
