@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from gitsync.errors import ConfigError, Problem
+from gitsync.errors import ConfigError, Problem, shortened
 from gitsync.sync.limits import Limits
 from gitsync.workflow.rules.rule import Settings, Severity
 from gitsync.workflow.yaml_nodes import compose_yaml, config_error
@@ -317,7 +317,9 @@ class _Reader:
     def _fault(self, node: Any, path: str, message: str) -> None:
         mark = getattr(node, "start_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        self.problems.append(Problem(self.file, line, column, path, rule="INVALID_CONFIG", message=message))
+        self.problems.append(
+            Problem(self.file, line, column, shortened(path), "INVALID_CONFIG", shortened(message))
+        )
 
 
 def _share_of(text: str) -> float | None:

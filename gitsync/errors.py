@@ -24,6 +24,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 
+def shortened(text: str, most: int = 300) -> str:
+    """The text, cut where it quotes more than anybody would read."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One fault in a document; ``line`` and ``column`` count from 1, 0 where they aren't known.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gitsync.errors import Problem
+from gitsync.errors import Problem, shortened
 from gitsync.workflow.types import Json
 
 _FIELDS: Final = ("actions", "nodeTypes", "schemaRefs")
@@ -148,7 +148,9 @@ class _Reader:
         """Note a problem at a node."""
         mark = node.start_mark
         line, column = mark.line + 1, mark.column + 1
-        self.problems.append(Problem(self.file, line, column, path, "INVALID_CONFIG", message))
+        self.problems.append(
+            Problem(self.file, line, column, shortened(path), "INVALID_CONFIG", shortened(message))
+        )
 
 
 class _Values:

@@ -23,7 +23,10 @@ from tests.support.effort import effort
 from tests.support.hostile import hostile
 from tests.support.loop import Loop, Ran, make_config, make_file, make_loop
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [
+    pytest.mark.fuzz,
+    pytest.mark.filterwarnings("ignore:Generating overly large repr"),  # of what made a test fail
+]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "repo_layout_example"
