@@ -125,6 +125,7 @@ class GitRepository:
             return self._text(words).strip()
         except GitError as error:
             if revision == "HEAD":
+                self._check_unborn_head()
                 return None
             raise GitError(
                 f"there is no commit {revision!r} here",
@@ -142,10 +143,19 @@ class GitRepository:
             return name.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
         return "main"
 
+    def _check_unborn_head(self) -> None:
+        """Raise GitError where HEAD names a commit that cannot be read: that is not being before the first one."""
+        try:
+            oid = self._text(["rev-parse", "--verify", "--quiet", "HEAD"]).strip()
+        except GitError:
+            return
+        raise broken_object(oid)
+
     def tree(self, commit: str, folder: str) -> dict[str, TreeEntry]:
         """The direct content of `folder` in `commit`, by name; empty where the folder isn't there."""
         spec = f"{commit}:{folder}" if folder not in ("", ".") else f"{commit}:"
         if self._kind(spec) != "tree":
+            self._check_absent(commit, folder)
             return {}
         found = {}
         for line in self._bytes(["ls-tree", "-z", "--full-tree", spec]).split(b"\0")[:-1]:
@@ -153,6 +163,14 @@ class GitRepository:
             mode, kind, oid = facts.decode().split(" ")
             found[os.fsdecode(name)] = TreeEntry(mode, kind, oid)
         return found
+
+    def _check_absent(self, commit: str, folder: str) -> None:
+        """Raise GitError where `folder` stands in the commit, or may stand there, and cannot be read."""
+        words = ["ls-tree", "-z", "--full-tree", commit, "--", *([folder] if folder not in ("", ".") else [])]
+        for entry in self._bytes(words).split(b"\0")[:-1]:
+            _, kind, oid = entry.partition(b"\t")[0].decode().split(" ")
+            if kind == "tree":
+                raise broken_object(oid)
 
     def read_file(self, commit: str, path: str) -> bytes | None:
         """The content of `path` in `commit`, or ``None``."""
@@ -185,11 +203,7 @@ class GitRepository:
             for oid in wanted:
                 head = process.stdout.readline().split()
                 if len(head) != 3 or head[1] != b"blob":
-                    raise GitError(
-                        f"git object {oid} is missing or broken here",
-                        code="MISSING_OBJECT",
-                        cure="`git fsck` tells more; `git fetch --refetch` brings a partial clone's objects",
-                    )
+                    raise broken_object(oid)
                 data = process.stdout.read(int(head[2]))
                 process.stdout.read(1)
                 yield oid, data
@@ -417,6 +431,15 @@ class GitRepository:
 
     def _text(self, words: Sequence[str], *, stdin: bytes | None = None) -> str:
         return os.fsdecode(self._bytes(words, stdin=stdin))
+
+
+def broken_object(oid: str) -> GitError:
+    """The error of an object that cannot be read, or is not what its name says."""
+    return GitError(
+        f"git object {oid} is missing or broken here",
+        code="MISSING_OBJECT",
+        cure="`git fsck` tells more; `git fetch --refetch` brings a partial clone's objects",
+    )
 
 
 def _parse_log(out: bytes) -> Iterator[PathChange]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
-from gitsync.git import ZERO, GitRepository
+from gitsync.git import ZERO, GitRepository, broken_object
 from gitsync.sides.files import remove_leftovers, write_aside
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
@@ -121,8 +121,11 @@ class CommitSide:
         ordered = sorted(key for key in keys if key in self.blobs)
         contents = self.git.read_blobs(self.blobs[key] for key in ordered)
         for key, (oid, data) in zip(ordered, contents, strict=True):
-            is_normal = oid in self._normal
-            yield key, parse_again(data) if is_normal else read_stored_document(data, file=self.path(key))
+            if oid in self._normal:
+                yield key, parse_again(data)
+            else:
+                check_blob(data, oid)
+                yield key, read_stored_document(data, file=self.path(key))
 
     def find_unresolved(
         self, keys: Collection[Key], *, known: Collection[Key], held: Mapping[Key, Collection[str]]
@@ -236,14 +239,22 @@ class WorkTree(CommitSide):
 
 def normal_digest(data: bytes, oid: str) -> Digest:
     """The digest of a blob's normal form; its own id where it holds no workflow."""
+    check_blob(data, oid)
     try:
         return document_digest(read_stored_document(data, file=oid))
     except InvalidInput:
         return Digest(oid)
 
 
+def check_blob(data: bytes, oid: str) -> None:
+    """Raise GitError where a blob isn't what its name says: git reads one that was exchanged without a word."""
+    if digest_of(data) != oid:
+        raise broken_object(oid)
+
+
 def examine(data: bytes, *, key: Key, file: str, judge: Judge, oid: Digest) -> Examined:
     """The normal digest of one file, with every fault in it."""
+    check_blob(data, oid)
     found = inspect(data, file=file, key=key, judge=judge)
     if found.document is None:
         return Examined(oid, found.problems)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -620,20 +619,6 @@ def test_a_revision_that_is_not_there_is_named(loop: Loop) -> None:
     assert ran.code == 1
     assert "nowhere" in ran.err
     assert "git fetch" in ran.err
-
-
-def test_a_read_only_work_tree_is_an_error_in_words(loop: Loop) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    deploy_and_edit(loop)
-    folder = loop.path("a").parent
-    folder.chmod(0o555)
-
-    ran = loop.gitsync("pull")
-
-    folder.chmod(0o755)
-    assert ran.code == 1
-    assert "cannot write" in ran.err
 
 
 def test_a_clone_with_alternates_reads_like_any_other(loop: Loop, tmp_path: Path) -> None:

@@ -57,12 +57,14 @@ def start_program(
         [sys.executable, "-m", "gitsync", "--yes", *arguments, *new],
         cwd=loop.folder,
         env=git_environment(loop.repository.home, **(variables or {})),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        **how,
+        **{
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "start_new_session": True,
+            **how,
+        },
     )
     return Program(process)
 
