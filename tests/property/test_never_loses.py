@@ -1,6 +1,7 @@
 """No edit is ever lost: random histories over a real git repository and a real database.
 
-People edit both sides, branch, merge and squash, and run gitsync in every way that it has. Beside it a
+People edit both sides, branch, merge and squash, deploy one branch to two databases, restore backups of them,
+lose their ledgers, and run gitsync in every way that it has. Beside it a
 record of the truth is kept (who made which content, and which commits and databases have seen it), by which each
 write of gitsync's is judged. It knows nothing of marks, bases or trailers.
 """
@@ -8,9 +9,10 @@ write of gitsync's is judged. It knows nothing of marks, bases or trailers.
 from __future__ import annotations
 
 import contextlib
+import copy
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,8 +24,9 @@ from sqlalchemy.engine import make_url
 
 from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.types import Digest
+from tests.support import figures
 from tests.support.git import TestRepository, make_repository
-from tests.support.loop import TENANT, Editor, Loop, Ran, make_config, make_file
+from tests.support.loop import TENANT, Backup, Editor, Loop, Ran, make_file
 from tests.support.postgres import fresh_database
 
 KEYS = ("a", "b")
@@ -31,11 +34,13 @@ GUARD = "z"
 """A workflow that nobody touches, so that neither side is ever empty."""
 TEXTS = ("1", "2", "3")
 BRANCHES = ("main", "side")
-VARIABLE = "LOOP_DATABASE"
+ENVIRONMENTS = ("first", "second")
+"""Two databases that the one repository is deployed to."""
 TENANT_VARIABLE = "LOOP_TENANT"
 
 keys = st.sampled_from((*KEYS, "a", "a"))  # histories of one key are where edits meet
 texts = st.sampled_from((*TEXTS, "1", "2"))
+environments = st.sampled_from(("first", "first", "second"))
 selections = st.sampled_from(((), (), *((key,) for key in KEYS)))
 
 
@@ -79,9 +84,15 @@ class Truth:
 
     def __init__(self) -> None:
         self.commits: dict[str, Commit] = {}
-        self.rows = {key: Row() for key in KEYS}
+        self.databases = {name: {key: Row() for key in KEYS} for name in ENVIRONMENTS}
+        self.environment = ENVIRONMENTS[0]
         self.acts = 0
         self._behind: dict[str, frozenset[str]] = {}
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """What is true of the database that is being worked on."""
+        return self.databases[self.environment]
 
     def act(self) -> int:
         """The number of a new act."""
@@ -183,15 +194,20 @@ class Truth:
 class World:
     """A repository and a database of one example, and the truth about them."""
 
-    def __init__(self, folder: Path, url: str, template: Path) -> None:
+    def __init__(self, folder: Path, urls: Mapping[str, str], template: Path) -> None:
         shutil.copytree(template / "repository", folder / "repository")
         shutil.copytree(template / ".home-of-repository", folder / ".home-of-repository")
         repository = TestRepository(folder / "repository", folder / ".home-of-repository")
-        self.tenant = TENANT if url.startswith("postgresql") else None
-        self.loop = Loop(repository, Editor(url, tenant=self.tenant))
-        self.url, self.truth = url, Truth()
+        self.loops = make_loops(repository, urls)
+        self.truth = Truth()
+        self.backups: dict[str, tuple[Backup, dict[str, Row]]] = {}
         self.overlay: dict[str, Content] = {}
         self.note_head()
+
+    @property
+    def loop(self) -> Loop:
+        """The repository, and the database that is being worked on."""
+        return self.loops[self.truth.environment]
 
     @property
     def repository(self) -> TestRepository:
@@ -205,9 +221,7 @@ class World:
 
     def gitsync(self, *arguments: str) -> Ran:
         """Run one command line; it may succeed, or stop at a conflict, and nothing else."""
-        ran = self.loop.gitsync(
-            *arguments, variables={VARIABLE: self.url, TENANT_VARIABLE: self.tenant or ""}
-        )
+        ran = self.loop.gitsync(*arguments, "-e", self.truth.environment, variables=variables_of(self.loops))
         assert ran.code in {0, 3}, f"gitsync {' '.join(arguments)}: exit {ran.code}\n{ran.out}{ran.err}"
         return ran
 
@@ -254,12 +268,50 @@ class NeverLoses(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        figures.count("histories")
         self.stack = contextlib.ExitStack()
         self.world: World = self.stack.enter_context(type(self).make_world())
         self.repository, self.truth = self.world.repository, self.world.truth
 
     def teardown(self) -> None:
         self.stack.close()
+
+    # ---------------------------------------------------------------- databases
+
+    @rule(environment=environments)
+    def turn_to(self, environment: str) -> None:
+        """Go on with the other database."""
+        self.truth.environment = environment
+
+    @rule()
+    def back_up(self) -> None:
+        rows = copy.deepcopy(self.truth.rows)
+        self.world.backups[self.truth.environment] = (self.world.loop.editor.backup(), rows)
+
+    @precondition(lambda self: self.truth.environment in self.world.backups)
+    @rule()
+    def restore_everything(self) -> None:
+        """The ledger goes back as well, so nothing in the database knows of what came later."""
+        backup, rows = self.world.backups[self.truth.environment]
+        self.world.loop.editor.restore(backup, has_ledger=True)
+        for key, row in copy.deepcopy(rows).items():
+            row.writer, row.is_marked = None, False
+            self.truth.rows[key] = row
+
+    @precondition(lambda self: self.truth.environment in self.world.backups)
+    @rule()
+    def restore_the_product_s_tables(self) -> None:
+        """To gitsync the same as editors who have put everything back."""
+        backup, rows = self.world.backups[self.truth.environment]
+        self.world.loop.editor.restore(backup, has_ledger=False)
+        for key, row in rows.items():
+            self._note_edit(key, row.content.text)
+
+    @rule()
+    def lose_the_ledger(self) -> None:
+        self.world.loop.editor.forget()
+        for row in self.truth.rows.values():
+            row.writer, row.is_marked = None, False
 
     # ---------------------------------------------------------------- people
 
@@ -449,9 +501,13 @@ class NeverLoses(RuleBasedStateMachine):
                 self.truth.observe(head, key)
         self.world.note_head()
         if self.world.head != head:
-            for key in ran.changes:
-                self.world.overlay.pop(key, None)
-                self.truth.observe(self.world.head, key)
+            for key in KEYS:  # what was written, and what an earlier pull had left uncommitted
+                text = self.world.loop.text(key)
+                if text == held[key] == self.truth.at(self.world.head, key).text and (
+                    key in ran.changes or key in self.world.overlay
+                ):
+                    self.world.overlay.pop(key, None)
+                    self.truth.observe(self.world.head, key)
         return ran
 
     def _known(self, select: Sequence[str], held: Callable[[str], str | None]) -> list[str]:
@@ -473,63 +529,93 @@ class NeverLoses(RuleBasedStateMachine):
         self.world.overlay.clear()
 
     def _edit_row(self, key: str, text: str | None) -> None:
-        row = self.truth.rows[key]
-        if row.content.text == text:
+        if self.truth.rows[key].content.text == text:
             return
         if text is None:
             self.world.loop.editor.delete(key)
         else:
             self.world.loop.editor.save(key, text)
+        self._note_edit(key, text)
+
+    def _note_edit(self, key: str, text: str | None) -> None:
+        row = self.truth.rows[key]
+        if row.content.text == text:
+            return
         row.content, row.writer, row.seen = Content(text, self.truth.act()), "editor", set()
 
     def _commits_of_head(self) -> list[str]:
         return list(reversed(self.repository.git("rev-list", "HEAD").split()))
 
 
+def make_loops(repository: TestRepository, urls: Mapping[str, str]) -> dict[str, Loop]:
+    """Environment → the repository with that database."""
+    return {
+        name: Loop(repository, Editor(url, tenant=TENANT if url.startswith("postgresql") else None))
+        for name, url in urls.items()
+    }
+
+
+def variables_of(loops: Mapping[str, Loop]) -> dict[str, str]:
+    """The variables that the configuration asks for."""
+    urls = {f"LOOP_{name}": loop.editor.url for name, loop in loops.items()}
+    return urls | {TENANT_VARIABLE: next(iter(loops.values())).editor.tenant or ""}
+
+
 def make_template(folder: Path) -> Path:
     """A repository whose one commit has a configuration and the guard, to be copied for each example."""
     repository = make_repository(folder / "repository")
-    repository.write("gitsync.yaml", make_config(f"${{{VARIABLE}}}", tenant=f"${{{TENANT_VARIABLE}}}"))
+    lines = [
+        f"  {name}: {{ database: '${{LOOP_{name}}}', tenant: '${{{TENANT_VARIABLE}}}' }}"
+        for name in ENVIRONMENTS
+    ]
+    repository.write("gitsync.yaml", "\n".join(["version: 1", "environments:", *lines, ""]))
     repository.write("workflows/z.json", make_file(GUARD, "guard"))
     repository.commit("Begin")
     return folder
 
 
-def prepare_database(folder: Path, url: str, tenant: str | None) -> None:
+def prepare_databases(folder: Path, urls: Mapping[str, str]) -> None:
     """Make the tables, and the guard in them."""
-    repository = TestRepository(folder / "repository", folder / ".home-of-repository")
-    loop = Loop(repository, Editor(url, tenant=tenant))
-    for command in (["db", "init"], ["push"]):
-        ran = loop.gitsync(*command, variables={VARIABLE: url, TENANT_VARIABLE: tenant or ""})
-        assert ran.code == 0, ran.err
+    loops = make_loops(TestRepository(folder / "repository", folder / ".home-of-repository"), urls)
+    for name, loop in loops.items():
+        for command in (["db", "init"], ["push"]):
+            ran = loop.gitsync(*command, "-e", name, variables=variables_of(loops))
+            assert ran.code == 0, ran.err
 
 
 def test_no_edit_is_lost_between_git_and_sqlite(tmp_path: Path) -> None:
     template = make_template(tmp_path)
-    prepare_database(template, f"sqlite:///{template / 'product.db'}", None)
+    prepare_databases(template, {name: f"sqlite:///{template / name}.db" for name in ENVIRONMENTS})
 
     @contextlib.contextmanager
     def make_world() -> Iterator[World]:
-        with tempfile.TemporaryDirectory() as name:
-            shutil.copy(template / "product.db", Path(name) / "product.db")
-            yield World(Path(name), f"sqlite:///{name}/product.db", template)
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ENVIRONMENTS:
+                shutil.copy(template / f"{name}.db", folder)
+            yield World(
+                Path(folder), {name: f"sqlite:///{folder}/{name}.db" for name in ENVIRONMENTS}, template
+            )
 
     run(make_world, share=0.6)
 
 
 def test_no_edit_is_lost_between_git_and_postgresql(tmp_path: Path, postgres_url: str) -> None:
     template = make_template(tmp_path)
-    with fresh_database(postgres_url) as prepared:
-        prepare_database(template, prepared, TENANT)
-        database = make_url(prepared).database or ""
+    with fresh_database(postgres_url) as first, fresh_database(postgres_url) as second:
+        prepared = dict(zip(ENVIRONMENTS, (first, second), strict=True))
+        prepare_databases(template, prepared)
 
         @contextlib.contextmanager
         def make_world() -> Iterator[World]:
-            with (
-                tempfile.TemporaryDirectory() as name,
-                fresh_database(postgres_url, template=database) as url,
-            ):
-                yield World(Path(name), url, template)
+            with contextlib.ExitStack() as stack:
+                folder = stack.enter_context(tempfile.TemporaryDirectory())
+                copies = {
+                    name: stack.enter_context(
+                        fresh_database(postgres_url, template=make_url(url).database or "")
+                    )
+                    for name, url in prepared.items()
+                }
+                yield World(Path(folder), copies, template)
 
         run(make_world, share=0.1)
 
@@ -538,4 +624,5 @@ def run(make_world: Any, *, share: float) -> None:
     """Run the machine for a share of the profile's examples."""
     machine = type("Machine", (NeverLoses,), {"make_world": staticmethod(make_world)})
     examples = max(1, round(settings().max_examples * share))
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples))
+    with figures.tried("histories", 0):
+        run_state_machine_as_test(machine, settings=settings(max_examples=examples))

@@ -87,6 +87,12 @@ def text_of(data: bytes) -> str:
     return text
 
 
+_PRODUCT = ("workflow_definitions", "workflow_definition_versions")
+_LEDGER = ("gitsync_deployments", "gitsync_deployment_items")
+Backup = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Table → rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What one command line left behind."""
@@ -236,6 +242,28 @@ class Editor:
                     found = connection.execute(sa.text(f"SELECT * FROM {name}"))
                     rows += sorted(((name, *map(str, row)) for row in found), key=repr)
         return rows
+
+    def backup(self) -> Backup:
+        """All rows of the product's two tables and of the ledger."""
+        with self.connection() as connection:
+            tables = sa.MetaData()
+            tables.reflect(connection, only=[*_PRODUCT, *_LEDGER])
+            return {
+                name: [dict(row) for row in connection.execute(tables.tables[name].select()).mappings()]
+                for name in (*_PRODUCT, *_LEDGER)
+            }
+
+    def restore(self, backup: Backup, *, has_ledger: bool) -> None:
+        """Bring back what a backup holds, with the ledger or without, in one transaction."""
+        names = (*_PRODUCT, *_LEDGER) if has_ledger else _PRODUCT
+        with self.connection() as connection:
+            tables = sa.MetaData()
+            tables.reflect(connection, only=names)
+            for name in reversed(names):
+                connection.execute(tables.tables[name].delete())
+            for name in names:
+                if backup[name]:
+                    connection.execute(tables.tables[name].insert(), backup[name])
 
     def connections(self) -> int:
         """How many others are connected to a server's database; 0 for a file."""
