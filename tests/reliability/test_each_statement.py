@@ -57,7 +57,8 @@ def prepare_push(loop: Loop) -> None:
     loop.push()
     loop.editor.publish("called", 1)
     loop.pull("--commit")
-    loop.commit(called="C2", new="N1", gone=None)
+    loop.commit(new="N1", gone=None)
+    loop.repository.commit_file("workflows/called.json", make_file("called", "C2", versions=[1]))
 
 
 @pytest.mark.parametrize("place", ["--recreate", "--in-place"])
@@ -78,6 +79,42 @@ def test_a_push_that_fails_at_any_statement_writes_nothing(
     assert sent > 20
     assert loop.editor.texts() == {"called": "C2", "caller": "D1", "new": "N1"}
     assert set(loop.states().values()) == {"in-sync"}
+
+
+def test_an_apply_that_fails_at_any_statement_writes_nothing(
+    tmp_path: Path, case: tuple[str, Failure]
+) -> None:
+    database, how = case
+    loop = start(tmp_path, database)
+    prepare_push(loop)
+    plan = str(tmp_path / "plan.json")
+    made = loop.gitsync("plan", "--update", "--prune", "--in-place", "--out", plan)
+    assert made.code == 0, made.err
+
+    fail_at_each_statement(
+        lambda: loop.gitsync("apply", plan), lambda: everything(database), how, step=stride(database)
+    )
+
+    assert loop.editor.texts() == {"called": "C2", "caller": "D1", "new": "N1"}
+
+
+def test_an_adopt_that_fails_at_any_statement_writes_nothing(
+    tmp_path: Path, case: tuple[str, Failure]
+) -> None:
+    database, how = case
+    loop = start(tmp_path, database)
+    prepare_push(loop)
+    unnamed = loop.editor.create(None, "U1")
+    loop.editor.save("caller", "D2", calls=unnamed)
+
+    fail_at_each_statement(
+        lambda: loop.gitsync("adopt", unnamed, "adopted"),
+        lambda: everything(database),
+        how,
+        step=stride(database),
+    )
+
+    assert loop.editor.id_of("adopted") == unnamed
 
 
 def test_an_import_that_fails_at_any_statement_writes_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import subprocess
@@ -15,10 +16,13 @@ from hypothesis import given, settings
 from gitsync.config import parse_config
 from gitsync.errors import GitsyncError
 from gitsync.sides.repository import examine
+from gitsync.sync.push import PushOptions
+from gitsync.sync.saved import SavedPlan, read_saved_plan, render_saved_plan
+from gitsync.sync.side import Action, Change
 from gitsync.workflow.bundle import make_bundle, offline_id, read_bundle
-from gitsync.workflow.canonical import digest_of
+from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.registry import read_registry
-from gitsync.workflow.types import Key
+from gitsync.workflow.types import Digest, Key
 from tests.support import figures
 from tests.support.effort import effort
 from tests.support.hostile import hostile
@@ -49,6 +53,34 @@ BUNDLES = [
 ]
 
 
+PLANS = [
+    render_saved_plan(
+        SavedPlan(
+            "dev",
+            "0" * 16,
+            "c" * 40,
+            ("a",),
+            PushOptions(),
+            7,
+            (
+                Change(Key("a"), Action.CREATE, None, Digest("a" * 40)),
+                Change(Key("b"), Action.DELETE, Digest("b" * 40), None),
+            ),
+        )
+    )
+]
+
+
+def sealed(data: bytes) -> bytes:
+    """A plan's text with the hash that fits it, where it can have one: else only the hash would be tested."""
+    try:
+        content = json.loads(data)
+        content.pop("sha256", None)
+        return canonical_bytes({**content, "sha256": hashlib.sha256(canonical_bytes(content)).hexdigest()})
+    except (AttributeError, ValueError, RecursionError, GitsyncError, TypeError):
+        return data
+
+
 def read_workflow(data: bytes) -> None:
     for registry in (None, read_registry(REGISTRIES[0], file="registry.yaml")):
         examine(data, key=Key("a"), file="workflows/a.json", registry=registry, oid=digest_of(data))
@@ -67,6 +99,8 @@ READERS: dict[str, tuple[list[bytes], Callable[[bytes], object]]] = {
     "gitsync.yaml": (CONFIGS, lambda data: parse_config(data, file="gitsync.yaml").environment(None, {})),
     "registry.yaml": (REGISTRIES, lambda data: read_registry(data, file="registry.yaml")),
     "workflow": (WORKFLOWS, read_workflow),
+    "plan": (PLANS, lambda data: read_saved_plan(data, file="plan.json")),
+    "plan-sealed": (PLANS, lambda data: read_saved_plan(sealed(data), file="plan.json")),
     "bundle": (BUNDLES, lambda data: read_bundle(data, file="bundle.json")),
 }
 

@@ -19,8 +19,8 @@ from tests.support.program import Interruption, measure, wait_until_alone
 
 pytestmark = pytest.mark.fuzz
 
-KILLS = effort(short=13, long=250)
-"""Per command and database: four of them make 50, and 1,000."""
+KILLS = effort(short=9, long=170)
+"""Per command and database: six of them make 50, and 1,000."""
 KEYS = tuple(f"w{number:02}" for number in range(24))
 PUSH = ("push", "--update", "--prune", "--max-overwrites", "99")
 PULL = ("pull", "--commit", "--prune")
@@ -51,14 +51,20 @@ def iter_kills(loop: Loop, command: tuple[str, ...]) -> Iterator[tuple[int, Inte
         killed += figures.counted().get("kills", 0) - before
 
 
-def test_a_killed_push_has_written_everything_or_nothing(loop: Loop) -> None:
+@pytest.mark.parametrize("verb", ["push", "apply"])
+def test_a_killed_push_or_apply_has_written_everything_or_nothing(loop: Loop, verb: str) -> None:
     loop.commit(**dict.fromkeys(KEYS, "0"), extra0="0")
+    plan = str(loop.folder.parent / "plan.json")
+    command = PUSH if verb == "push" else ("apply", plan)
     for number, killer in iter_kills(loop, PUSH):
         wanted = {**dict.fromkeys(KEYS, str(number)), f"extra{number}": str(number)}
         loop.commit(**wanted, **{f"extra{number - 1}": None})
         url, held, rows = loop.editor.url, loop.editor.texts(), everything(loop.editor.url)
 
-        ran = killer.run(loop, *PUSH)
+        if verb == "apply":
+            planned = loop.gitsync("plan", *PUSH[1:], "--out", plan)
+            assert planned.code == 0, planned.err
+        ran = killer.run(loop, *command)
 
         if ran.code != -signal.SIGKILL:
             assert ran.code == 0, ran.err
