@@ -108,10 +108,10 @@ def test_ctrl_c_at_any_moment_leaves_the_state_before_or_the_state_after(
     for number in range(effort(short=2, long=60)):
         text = f"T{number}"
         if verb == "push":
-            loop.commit(a=text, b=text)
+            loop.commit(b=text, c=text)
         else:
-            loop.editor.save("a", text)
             loop.editor.save("b", text)
+            loop.editor.save("c", text)
         before = loop.editor.texts()
         ran = interruption.run(loop, *command, to_group=True)
         with figures.tried("interrupts"):
@@ -119,7 +119,7 @@ def test_ctrl_c_at_any_moment_leaves_the_state_before_or_the_state_after(
                 ran.err
             )  # the last: when all was done, on its way out
             assert "Traceback" not in ran.err
-            assert loop.editor.texts() in (before, before | {"a": text, "b": text})
+            assert loop.editor.texts() in (before, before | {"b": text, "c": text})
             loop.repository.git("fsck", "--strict", "--no-dangling")
             again = loop.gitsync(*command)
             assert again.code == 0, again.err

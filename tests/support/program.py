@@ -56,7 +56,8 @@ def start_program(
     process = subprocess.Popen(
         [sys.executable, "-m", "gitsync", "--yes", *arguments, *new],
         cwd=loop.folder,
-        env=git_environment(loop.repository.home, **(variables or {})),
+        # a limit on the size of files, or a kill, would leave half of a module's compiled form to all later runs
+        env=git_environment(loop.repository.home, PYTHONDONTWRITEBYTECODE="1", **(variables or {})),
         **{
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
