@@ -22,6 +22,7 @@ from gitsync.sync.side import Action, Change
 from gitsync.workflow.bundle import make_bundle, offline_id, read_bundle
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.registry import read_registry
+from gitsync.workflow.rules.judge import Judge
 from gitsync.workflow.types import Digest, Key
 from tests.support import figures
 from tests.support.effort import effort
@@ -83,7 +84,7 @@ def sealed(data: bytes) -> bytes:
 
 def read_workflow(data: bytes) -> None:
     for registry in (None, read_registry(REGISTRIES[0], file="registry.yaml")):
-        examine(data, key=Key("a"), file="workflows/a.json", registry=registry, oid=digest_of(data))
+        examine(data, key=Key("a"), file="workflows/a.json", judge=Judge(registry), oid=digest_of(data))
 
 
 def fault_of(read: Callable[[], object]) -> GitsyncError | None:
@@ -295,6 +296,10 @@ BOMBS = {
     "gitsync.yaml-deep": ("gitsync.yaml", b"[" * 500_000),
     "gitsync.yaml-deep-mappings": ("gitsync.yaml", b"{a: " * 300_000),
     "registry.yaml-aliases": ("registry.yaml", alias_bomb("actions")),
+    "registry.yaml-schema-of-aliases": (
+        "registry.yaml",
+        alias_bomb("x").replace(b"x: *a9", b"schemaRefs: [{ ref: r, schema: *a9 }]"),
+    ),
     "registry.yaml-itself": ("registry.yaml", b"actions: &a [ *a ]\n"),
     "registry.yaml-deep": ("registry.yaml", b"actions: " + b"[" * 500_000),
     "workflow-deep": ("workflows/a.json", b"[" * 1_000_000),
