@@ -243,6 +243,6 @@ def _compare(workspace: Workspace) -> Iterable[Finding]:
             workspace.config_at(side.commit),
             lambda path: workspace.git.read_file(side.commit, prefix + path),
         )
-    comparison = workspace.compare(side, database)
+    comparison = workspace.compare(side, database, is_loading=False)
     recent = database.recent_marks() if database.has_ledger else None
     yield from check_memory(comparison, recent, workspace.git)

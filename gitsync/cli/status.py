@@ -54,7 +54,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
         )
         database = workspace.target(command="status")
         comparison = workspace.compare(
-            side, database, select=keys, registry=workspace.registry_at(side.commit)
+            side, database, select=keys, registry=workspace.registry_at(side.commit), is_loading=False
         )
         entries = find_invalid(comparison)
         uncommitted = sorted(side.uncommitted) if isinstance(side, WorkTree) else []

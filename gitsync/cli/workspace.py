@@ -118,14 +118,20 @@ class Workspace:
         select: Sequence[str] = (),
         overlay: Mapping[Key, Digest | None] | None = None,
         registry: Registry | None = None,
+        is_loading: bool = True,
     ) -> Comparison:
-        """The side against the database; `overlay` has the work tree's own digests where they differ from HEAD."""
+        """The side against the database; `overlay` has the work tree's own digests where they differ from HEAD.
+
+        is_loading: the documents that differ will be asked for.
+        """
         over = overlay or {}
         judge = Judge(registry, self.config_at(side.commit).rules)
         settings = self.settings
         if self.environment.server is not None:
             follow_files(database, side)
         files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
+        if is_loading:
+            database.expect(files)
         comparison = compare(
             database=database,
             files=files,

@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 from gitsync.database.cache import DigestCache, Remembered
 from gitsync.database.fingerprints import Stamp, is_within_reach, read_stamp
 from gitsync.database.rows import iter_held, read_index
+from gitsync.database.spool import Spool
 from gitsync.database.tables import Tables
 from gitsync.sync.index import Index
 from gitsync.sync.side import Unkeyed
+from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.references import key_of
 from gitsync.workflow.types import Digest, Key
 
@@ -49,13 +51,20 @@ class ContentReader:
 
     cache: where digests are kept between runs, ``None`` to read every document.
     new_tenant: the tenant may be one without workflows where others have some.
+    spool: where the documents that are read may be kept.
     """
 
     def __init__(
-        self, connection: Connection, tables: Tables, *, cache: DigestCache | None, new_tenant: bool
+        self,
+        connection: Connection,
+        tables: Tables,
+        *,
+        cache: DigestCache | None,
+        new_tenant: bool,
+        spool: Spool | None = None,
     ) -> None:
         self._connection, self._tables = connection, tables
-        self._cache, self._new_tenant = cache, new_tenant
+        self._cache, self._new_tenant, self._spool = cache, new_tenant, spool
         self._outdated: tuple[str, Remembered] | None = None
 
     def read(self, report: Report) -> Content:
@@ -93,7 +102,10 @@ class ContentReader:
         total = len(index.ids) if wanted is None else len(missing)
         rows = iter_held(self._connection, self._tables, index.keys_by_id, ids=wanted, is_alone=True)
         for done, held in enumerate(rows, start=1):
-            digest = held.digest
+            content = held.content()
+            digest = digest_of(content)
+            if self._spool is not None:
+                self._spool.offer(held.key, digest, content)
             calls = orjson.dumps(held.calls).decode() if held.calls else ""
             known[held.workflow_id] = _Known(digest, calls)
             report(done, total)

@@ -14,7 +14,7 @@ from gitsync.database.schema import unknown_tenant
 from gitsync.database.tables import METADATA_COLUMNS, Tables
 from gitsync.errors import DatabaseError, GitsyncError
 from gitsync.sync.index import Index, make_index
-from gitsync.workflow.canonical import document_digest, is_plain
+from gitsync.workflow.canonical import canonical_bytes, digest_of, is_plain
 from gitsync.workflow.document import NULL_READS_AS, make_document
 from gitsync.workflow.parse import parse_stored, parse_stored_judged
 from gitsync.workflow.references import link_calls
@@ -44,7 +44,11 @@ class Held:
     @property
     def digest(self) -> Digest:
         """The document's digest."""
-        return document_digest(self.document, known_plain=self.is_plain)
+        return digest_of(self.content())
+
+    def content(self) -> bytes:
+        """The document in canonical form."""
+        return canonical_bytes(self.document, known_plain=self.is_plain)
 
 
 def read_index(connection: Connection, tables: Tables, *, new_tenant: bool = True) -> Index:

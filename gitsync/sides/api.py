@@ -168,6 +168,9 @@ class Api:
         """Key → id of everything that has a key, no document read; ``unkeyed`` has the rest afterwards."""
         return self._index(self._take_rows()).ids
 
+    def expect(self, files: Mapping[Key, Digest]) -> None:
+        """Nothing to prepare: a snapshot keeps all that it has read, since a server is asked once."""
+
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         """The documents of `keys` that are there, ordered by key: as `snapshot` saw them, else as they are now."""
         if not self._texts:

@@ -24,13 +24,14 @@ from gitsync.database.flight import read_unfinished
 from gitsync.database.lock import lock
 from gitsync.database.rows import iter_by_key, read_index
 from gitsync.database.schema import Found, check_tables, check_tenant, look
+from gitsync.database.spool import Spool
 from gitsync.database.tables import Tables, make_tables
 from gitsync.database.usage import find_calls, read_surroundings
 from gitsync.errors import ConfigError
 from gitsync.sync.around import Surroundings
 from gitsync.sync.flight import UnfinishedRun
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed
-from gitsync.workflow.types import Document, Key
+from gitsync.workflow.types import Digest, Document, Key
 
 _PROGRESS_STEP: Final = 100
 
@@ -79,6 +80,7 @@ class Database:
         self._cache = DigestCache(cache) if cache else None
         self._has_own_engine = engine is None
         self._engine = engine or make_engine(url, command=command, lock_timeout=lock_timeout)
+        self._spool: Spool | None = None
         self._read_ids: Callable[[], Mapping[Key, str]] = dict
         self._found: Tables | None = None
         self._loading: WeakSet[Generator[tuple[Key, Document]]] = WeakSet()
@@ -97,6 +99,8 @@ class Database:
     ) -> None:
         for loading in tuple(self._loading):
             loading.close()  # one that was left half-way holds a connection
+        if self._spool is not None:
+            self._spool.close()
         self._leave()
 
     def _leave(self) -> None:
@@ -126,13 +130,25 @@ class Database:
             own = self._server_identity(connection)
         return hashlib.sha256(f"{own}/{self._tables.ledger_tenant}".encode()).hexdigest()[:16]
 
+    def expect(self, files: Mapping[Key, Digest]) -> None:
+        """Let the next snapshot keep the documents that differ from `files`, for `load` to give as it saw them."""
+        if self._spool is not None:
+            self._spool.close()
+        self._spool = Spool(files)
+
     def snapshot(self) -> Snapshot:
-        """Key → digest of everything the tenant has, by one consistent read; documents are not kept.
+        """Key → digest of everything the tenant has, by one consistent read; no document is held.
 
         Raises DuplicateKey, and ConfigError (UNKNOWN_TENANT) for a tenant without rows where others have some.
         """
         with self._reading() as connection:
-            reader = ContentReader(connection, self._tables, cache=self._cache, new_tenant=self._new_tenant)
+            reader = ContentReader(
+                connection,
+                self._tables,
+                cache=self._cache,
+                new_tenant=self._new_tenant,
+                spool=self._spool,
+            )
             content = reader.read(self._report)
             number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
         reader.keep()
@@ -156,13 +172,19 @@ class Database:
         return index.ids
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
-        """The documents of `keys` that are there, ordered by key, streamed in one consistent read."""
+        """The documents of `keys` that are there, ordered by key, streamed in one consistent read.
+
+        It is that of the snapshot where this has kept them all (`expect`), else one of its own.
+        """
         loading = self._load(keys)
         self._loading.add(loading)
         return loading
 
     def _load(self, keys: Collection[Key]) -> Generator[tuple[Key, Document]]:
         if not keys:
+            return
+        if self._spool is not None and self._spool.has(keys):
+            yield from self._spool.read(keys)
             return
         with self._reading() as connection:
             index = read_index(connection, self._tables)

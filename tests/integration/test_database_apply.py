@@ -434,6 +434,22 @@ def test_a_reader_sees_one_moment_while_a_writer_commits(instance: Instance) -> 
     assert [document["metadata"]["name"] for _, document in (first, second)] == ["A", "B"]
 
 
+def test_what_a_snapshot_was_told_to_keep_is_loaded_as_it_was_then(instance: Instance) -> None:
+    instance.push(make_workflow("a"), make_workflow("b"))
+    held = instance.digests()
+    with instance.open() as reader:
+        reader.expect({Key("a"): held[Key("a")]})
+        reader.snapshot()
+
+        instance.push(make_workflow("a", name="Later"), make_workflow("b", name="Later"), in_place=True)
+
+        (kept,) = reader.load([Key("b")])
+        both = dict(reader.load([Key("a"), Key("b")]))
+
+    assert kept[1]["metadata"]["name"] == "B"
+    assert [both[Key(key)]["metadata"]["name"] for key in "ab"] == ["Later", "Later"]
+
+
 # ---------------------------------------------------------------- the ledger is needed
 
 
