@@ -55,6 +55,8 @@ class Workspace:
 
     def target(self, *, command: str, in_place: bool = False, new_tenant: bool = False) -> Target:
         """The environment's database or server, open until the workspace closes."""
+        if self.environment.server is None:
+            return self.database(command=command, in_place=in_place, new_tenant=new_tenant)
         side = open_side(
             self.environment,
             self.git.top / self.prefix,
