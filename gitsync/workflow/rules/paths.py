@@ -62,7 +62,7 @@ def _name(path: str, *, is_strict: bool) -> str:
         return "" if is_strict else segments[0]
     if segments[0] == "vars":
         return segments[1] if len(segments) > 1 else ""
-    if is_strict or segments[0] == "payload":
+    if is_strict or (segments[0] == "payload" and len(segments) > 1):
         return ""
     if segments[0] in ("meta", "local"):
         return segments[1] if len(segments) > 1 else ""

@@ -125,11 +125,15 @@ class Walk:
         first = len(self._open)
         self._steps(step.get("body"))
         # what an earlier round has set can be read in a later one
-        self._open[first:] = [read for read in self._open[first:] if read[0] not in self._set]
+        self._open[first:] = [read for read in self._open[first:] if not self._is_set(read)]
         del loop[-len(added) :]
         if not was_set:
             self._set.discard(name)  # the product takes it away after the loop
         return False
+
+    def _is_set(self, read: _Read) -> bool:
+        name, _, is_member, _, sees_variables = read
+        return name in self._set and (is_member or sees_variables)
 
     def _try(self, step: Any, _config: Any) -> bool:
         ends = self._steps(step.get("try"))
