@@ -98,33 +98,8 @@ class GitsyncError(Exception):
         self.cure = cure
 
 
-class ConfigError(GitsyncError):
-    """``gitsync.yaml``, ``registry.yaml`` or an environment variable is wrong or missing."""
-
-    code = "INVALID_CONFIG"
-    exit_code = 4
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        problems: Sequence[Problem] = (),
-        code: str | None = None,
-        details: Mapping[str, Any] | None = None,
-        cure: str | None = None,
-    ) -> None:
-        self.problems = tuple(problems)
-        facts = dict(details or {})
-        if self.problems:
-            facts["problems"] = [problem.as_json() for problem in self.problems]
-        super().__init__(message, code=code, details=facts, cure=cure)
-
-
-class InvalidInput(GitsyncError):
-    """Files or a bundle cannot be used as they are; ``problems`` has all of them, sorted."""
-
-    code = "INVALID_WORKFLOW"
-    exit_code = 4
+class _WithProblems(GitsyncError):
+    """An error about files, each fault with its place; ``problems`` has all of them, sorted."""
 
     def __init__(
         self,
@@ -141,6 +116,20 @@ class InvalidInput(GitsyncError):
         if self.problems:
             facts["problems"] = [problem.as_json() for problem in self.problems]
         super().__init__(message, code=code, details=facts, lines=lines, cure=cure)
+
+
+class ConfigError(_WithProblems):
+    """``gitsync.yaml``, ``registry.yaml`` or an environment variable is wrong or missing."""
+
+    code = "INVALID_CONFIG"
+    exit_code = 4
+
+
+class InvalidInput(_WithProblems):
+    """Files or a bundle cannot be used as they are."""
+
+    code = "INVALID_WORKFLOW"
+    exit_code = 4
 
 
 class Conflict(GitsyncError):

@@ -1,4 +1,4 @@
-"""What a hook asks git before a commit; apart from git.py, since importing GitPython takes longer than the hook."""
+"""What a hook asks git before a commit; apart from gitsync.git, since importing GitPython takes longer."""
 
 from __future__ import annotations
 

@@ -38,20 +38,27 @@ def find_projects(
                 raise no_configuration_for(project_name(path, where))
             continue
         names = chosen.setdefault(project.file, [])
-        if path.is_dir():
-            chosen[project.file] = _all_or(project, path, names)
-        elif project.owns(path):
-            _check_exists(path, where)
-            if names is not None and path.name not in names:
-                names.append(path.name)
-        elif is_strict and not _is_setting(project, path):
-            raise _stranger(project, path)
+        chosen[project.file] = _with(names, project, path, is_strict=is_strict)
     for path in deleted:
         project = project_of(path)
         if project is not None and project.config is not None and project.owns(path):
             chosen.setdefault(project.file, [])
             removed.setdefault(project.file, []).append(Key(path.name.removesuffix(SUFFIX)))
     return [(projects[file], names, removed.get(file, [])) for file, names in sorted(chosen.items())]
+
+
+def _with(names: list[str] | None, project: Project, path: Path, *, is_strict: bool) -> list[str] | None:
+    """The names to judge in a project, with what `path` adds to them; ``None`` stands for all."""
+    if path.is_dir():
+        return _all_or(project, path, names)
+    if project.owns(path):
+        _check_exists(path, project.where)
+        return names if names is None or path.name in names else [*names, path.name]
+    if _is_setting(project, path):
+        return names if is_strict else None  # a commit that changes it may break any file
+    if is_strict:
+        raise _stranger(project, path)
+    return names
 
 
 def _all_or(project: Project, path: Path, names: list[str] | None) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""Git as gitsync uses it; the only package that imports GitPython or starts git."""
+"""Git as gitsync uses it; the only package that imports GitPython or, hooks apart, starts git."""
 
 from gitsync.git.repository import REPOSITORY_VARIABLES as REPOSITORY_VARIABLES
 from gitsync.git.repository import ZERO as ZERO

@@ -256,6 +256,22 @@ def test_a_fault_in_the_configuration_stops_a_commit(repository_with_hooks: Repo
     assert "flows/gitsync.yaml:2:1: error: unknown key 'workflow'" in done.stderr
 
 
+def test_a_registry_that_loses_what_workflows_need_stops_the_commit(
+    repository_with_hooks: Repository,
+) -> None:
+    registry = "actions: []\nnodeTypes: [state.set]\nschemaRefs: [payload.A.v1]\n"
+    repository_with_hooks.write("flows/gitsync.yaml", f"{CONFIG}registry: registry.yaml\n")
+    repository_with_hooks.write("flows/registry.yaml", registry)
+    repository_with_hooks.put("a", {"id": "s", "type": "state.set", "config": {"state": "X"}})
+    assert repository_with_hooks.commit().returncode == 0
+
+    repository_with_hooks.write("flows/registry.yaml", registry.replace("state.set", ""))
+    done = repository_with_hooks.commit()
+
+    assert done.returncode == 1
+    assert "the runtime does not offer the node type state.set" in done.stderr
+
+
 def test_the_hooks_can_be_tried_without_being_installed(
     tmp_path: Path, hooks_repository: Path, store: Path
 ) -> None:
