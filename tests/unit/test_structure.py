@@ -16,6 +16,7 @@ ALLOWED = {
     "sync": SYNC,
     "config": SYNC | {"config"},
     "finding": {"errors"},
+    "masking": {"masking"},
     "git": {"errors", "git"},
     "staging": {"errors", "staging"},
     "database": SYNC | {"database", "finding"},
@@ -26,7 +27,7 @@ ALLOWED = {
     "server": SYNC | {"database", "render", "server", "sides"},
     "cli": SYNC
     | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"}
-    | {"runtime", "server", "staging"},
+    | {"masking", "runtime", "server", "staging"},
 }
 PURE = ("workflow", "sync", "runtime")
 
