@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @server_options
 @common_options_with(*PAGES)
 @click.pass_context
-def command(  # noqa: PLR0915 - a plan tells many things, one after the other
+def command(
     context: click.Context,
     /,
     keys: tuple[str, ...],
