@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 import gitsync
 from gitsync.database.batches import iter_rows
-from gitsync.database.schema import LEDGER_VERSION, LEDGER_WRITABLE, Found
+from gitsync.database.schema import LEDGER_VERSION, LEDGER_WRITABLE, TOKENS, Found
 from gitsync.database.tables import Tables
 from gitsync.errors import AccessDenied, DatabaseError
 from gitsync.sync.side import Action, Change, Deployment, Mark, MarkKind
@@ -35,9 +35,9 @@ def check_ledger(found: Found) -> None:
     """Raise DatabaseError where there is no ledger, or one that this gitsync cannot write, AccessDenied where it
     may not be read.
     """
-    if found.hidden:
+    if needed := [table for table in found.hidden if table != TOKENS]:
         raise AccessDenied(
-            f"the role of the database's URL may not read {', '.join(found.hidden)}, which writing needs",
+            f"the role of the database's URL may not read {', '.join(needed)}, which writing needs",
             cure="`gitsync db check` has the GRANT that is missing",
         )
     if not found.has_ledger:

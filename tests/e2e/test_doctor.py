@@ -328,7 +328,7 @@ def test_the_right_to_read_is_enough(tmp_path: Path, postgres_database: str) -> 
 
         assert code == 0
         assert amiss(found) == UNCONFIGURED | {"database/rights": "warning"}
-        assert "INSERT on gitsync_deployments" in found["database/rights"][1]
+        assert "INSERT ON gitsync_deployments" in found["database/rights"][1]
         assert loop.editor.dump() == dump
 
         with psycopg.connect(libpq_url(postgres_database), autocommit=True) as connection:

@@ -594,6 +594,7 @@ def test_a_running_import_is_finished_when_the_server_is_told_to_stop(loop: Loop
                 other.exec_driver_sql("UPDATE workflow_definitions SET status = 'draft'")
                 gate.append(0)
                 wait_for(lambda: requests_in_flight(process.url) >= 3)
+                time.sleep(1)  # one of them has begun by then, and waits for this transaction
                 process.popen.terminate()
                 time.sleep(0.5)  # a moment in which the imports wait for this transaction
 
