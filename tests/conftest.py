@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import figures
 from tests.support.git import TestRepository, make_repository
+from tests.support.loop import TENANT, Loop, make_loop
 from tests.support.postgres import PostgresUnavailable, fresh_database, running_postgres
 
 settings.register_profile(
@@ -122,3 +123,17 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 def repository(tmp_path: Path) -> TestRepository:
     """An empty repository with a work tree, on branch ``main``, without a commit."""
     return make_repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Loop:
+    """A repository and a SQLite database."""
+    return make_loop(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Loop:
+    """A repository and a database of each kind; PostgreSQL's tables have a tenant."""
+    if request.param == "sqlite":
+        return make_loop(tmp_path)
+    return make_loop(tmp_path, url=request.getfixturevalue("postgres_database"), tenant=TENANT)

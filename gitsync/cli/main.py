@@ -26,10 +26,14 @@ Look:     gitsync status               which side moved, per workflow
           gitsync plan --update        what a push would do, and why not
 Check:    gitsync validate             every rule, every file; needs no database
           gitsync fmt                  canonical form, derived dependencies
+Try:      gitsync run KEY              a workflow, with stubbed actions
+          gitsync test                 the tests beside the workflows
 Bring:    gitsync pull --commit -m …   the database's edits into git
           gitsync push --update        git's edits into the database
+          gitsync plan --out FILE      a plan to review, then `gitsync apply FILE`
 Start:    gitsync init --example       a repository, a configuration, sample workflows
           gitsync db init              the tables, in the database of gitsync.yaml
+          gitsync doctor               what is amiss, and its cure
 
 KEY is a workflow's key or a glob ('billing.*'); without one a command is about all workflows.
 The database is the one of `-e NAME` in gitsync.yaml, or of GITSYNC_DATABASE_URL (with GITSYNC_TENANT);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -16,13 +16,13 @@ from gitsync.database.relink import relink_callers
 from gitsync.database.rows import Held, iter_held, read_index
 from gitsync.database.tables import Tables
 from gitsync.database.usage import read_surroundings
-from gitsync.database.writing import Rows, Writer
+from gitsync.database.writing import HeldVersions, Rows, Writer
 from gitsync.errors import NotConverged, PlanStale
 from gitsync.sync.index import Index
 from gitsync.sync.protection import check_obstacles, find_obstacles
 from gitsync.sync.side import Action, Applied, Change, Deployment
 from gitsync.workflow.canonical import canonical_bytes, digest_of
-from gitsync.workflow.types import Digest, Document, Key
+from gitsync.workflow.types import Document, Key
 from gitsync.workflow.versions import version_digest
 
 _MOST_LISTED: Final = 12
@@ -120,12 +120,13 @@ class Applier:
         planned: Mapping[Key, Change],
         index: Index,
         new_ids: Mapping[Key, str],
-    ) -> dict[Key, dict[int, Digest]]:
+    ) -> dict[Key, HeldVersions]:
         """Compare what is held with the plan and note it in the ledger; per key the versions held.
 
         Raises PlanStale for the keys that hold something else.
         """
-        versions: dict[Key, dict[int, Digest]] = {}
+        versions: dict[Key, HeldVersions] = {}
+        rewritten = deployment.protection.rewritten
         stale: list[Key] = [
             change.key
             for change in planned.values()
@@ -140,10 +141,8 @@ class Applier:
                     stale.append(key)
                 elif not stale:
                     if self.in_place:
-                        versions[key] = {
-                            version["version"]: version_digest(version)
-                            for version in held.document["publishedVersions"]
-                        }
+                        lost = None if rewritten is None else rewritten.get(key, frozenset())
+                        versions[key] = _held_versions(held.document, lost)
                     yield ledger.Item(change, content.decode(), held.workflow_id, new_ids.get(key))
             for key, change in planned.items():
                 if key not in index.ids:
@@ -161,7 +160,7 @@ class Applier:
         writer: Writer,
         planned: Mapping[Key, Change],
         documents: Iterable[tuple[Key, Document]],
-        versions: Mapping[Key, Mapping[int, Digest]],
+        versions: Mapping[Key, HeldVersions],
     ) -> dict[Key, Sequence[int]]:
         """Insert and update, a batch at a time; the version numbers written per key."""
         written: dict[Key, Sequence[int]] = {}
@@ -192,6 +191,19 @@ class Applier:
     def _held(self, planned: Mapping[Key, Change], index: Index, *, is_alone: bool = False) -> Iterator[Held]:
         ids = [index.ids[key] for key in planned if key in index.ids]
         return iter_held(self.connection, self.tables, index.keys_by_id, ids=ids, is_alone=is_alone)
+
+
+def _held_versions(document: Document, rewritten: Collection[int] | None) -> HeldVersions:
+    """The versions of a document that is about to be overwritten.
+
+    rewritten: those that are known to change or go, ``None`` where nobody has looked.
+    """
+    return {
+        version["version"]: None
+        if rewritten is not None and version["version"] not in rewritten
+        else version_digest(version)
+        for version in document["publishedVersions"]
+    }
 
 
 def _stale(keys: Sequence[Key], what: str) -> PlanStale:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, null, update
@@ -18,6 +18,10 @@ from gitsync.workflow.types import Digest, Document, Json, Key
 from gitsync.workflow.versions import version_digest
 
 _TENANT_COLUMNS: Final = ("tenant", "tenant_id")
+
+
+HeldVersions: TypeAlias = Mapping[int, Digest | None]
+"""Number → `version_digest` of each version that a row has, ``None`` where it is known to say what is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,10 @@ class Writer:
             of_ids = tables.among(tables.definitions.c.workflow_id, ids)
             self.connection.execute(delete(tables.definitions).where(tables.owned(), of_ids))
 
-    def rows_of(self, key: Key, document: Document, held: Mapping[int, Digest] | None) -> Rows:
+    def rows_of(self, key: Key, document: Document, held: HeldVersions | None) -> Rows:
         """The rows of one document, made without the database.
 
-        held: `version_digest` of each version of the workflow that stays, ``None`` where it is made anew.
+        held: the versions of the workflow that stays, ``None`` where it is made anew.
         """
         versions = document["publishedVersions"]
         if held is None:
@@ -80,10 +84,10 @@ class Writer:
         row = self._definition_row(key, document) | {"status": _changed_status(held, document)}
         new, changed, left = [], [], dict(held)
         for version in versions:
-            before = left.pop(version["version"], None)
-            if before is None:
+            number = version["version"]
+            if number not in left:
                 new.append(self._version_row(key, version))
-            elif before != version_digest(version):
+            elif (before := left.pop(number)) is not None and before != version_digest(version):
                 changed.append(self._version_row(key, version))
         workflow_id = self.ids_by_key[key]
         gone = [{"new_workflow_id": workflow_id, "new_version": number} for number in left]
@@ -205,7 +209,7 @@ def _status(document: Document) -> str:
     return "published" if document["publishedVersions"] else "draft"
 
 
-def _changed_status(held: Mapping[int, Digest], document: Document) -> str | None:
+def _changed_status(held: HeldVersions, document: Document) -> str | None:
     """The status where the versions went from none to some or back; else ``None``: it stays."""
     had, has = bool(held), bool(document["publishedVersions"])
     return None if had is has else _status(document)

@@ -76,9 +76,9 @@ class Surroundings:
 class Protection:
     """What a run may do to what hangs on its workflows.
 
-    rewritten: key → published versions that its update changes or removes.
+    rewritten: key → published versions that its update changes or removes; ``None`` where nobody has looked.
     """
 
-    rewritten: Mapping[Key, frozenset[int]] = field(default_factory=dict)
+    rewritten: Mapping[Key, frozenset[int]] | None = None
     discard_runs: bool = False
     force: bool = False

@@ -10,7 +10,7 @@ from gitsync.errors import Refused
 from gitsync.sync.around import Call, Protection, Surroundings, Usage
 from gitsync.sync.side import Action, Change
 from gitsync.workflow.types import Document, Key
-from gitsync.workflow.versions import version_digest
+from gitsync.workflow.versions import is_same_version
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,8 +42,7 @@ def find_rewritten(
         lost = frozenset(
             version["version"]
             for version in document["publishedVersions"]
-            if version["version"] not in now
-            or version_digest(version) != version_digest(now[version["version"]])
+            if version["version"] not in now or not is_same_version(version, now[version["version"]])
         )
         if lost:
             found[key] = lost
@@ -84,7 +83,7 @@ def _of_change(change: Change, usage: Usage, protection: Protection, *, in_place
     if not stays and not usage.is_empty and not protection.discard_runs:
         facts = {"runs": dict(usage.runs), "schedules": usage.schedules, "webhooks": usage.webhooks}
         yield Obstacle("RUNS_WOULD_BE_LOST", change.key, str(usage), facts)
-    rewritten = protection.rewritten.get(change.key, frozenset())
+    rewritten = (protection.rewritten or {}).get(change.key, frozenset())
     in_use = {version: usage.in_use[version] for version in sorted(rewritten & usage.in_use.keys())}
     if stays and in_use and not protection.discard_runs:
         for version, count in in_use.items():

@@ -13,11 +13,6 @@ import pytest
 from tests.support.loop import Loop, Ran, make_loop
 
 
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
 def check_schema(ran: Ran) -> dict[str, Any]:
     schema = json.loads((files("gitsync.schemas") / "adopt.schema.json").read_text())
     jsonschema.Draft7Validator(schema).validate(ran.json)

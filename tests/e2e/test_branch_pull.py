@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,7 @@ import jsonschema
 import pytest
 
 from tests.support.git import TestRepository, git_environment
-from tests.support.loop import TENANT, Loop, Ran, gitsync, make_file, make_loop, second_clone, text_of
-
-
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Loop]:
-    """A loop on each database."""
-    if request.param == "sqlite":
-        yield make_loop(tmp_path)
-    else:
-        yield make_loop(tmp_path, url=request.getfixturevalue("postgres_database"), tenant=TENANT)
+from tests.support.loop import Loop, Ran, gitsync, make_file, make_loop, second_clone, text_of
 
 
 def branch_pull(loop: Loop, *arguments: str, name: str = "from-prod") -> dict[str, Any]:

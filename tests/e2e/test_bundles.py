@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,9 @@ import pytest
 from gitsync.workflow.bundle import offline_id
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.types import Key
-from tests.support.loop import TENANT, Loop, Ran, make_file, make_loop
+from tests.support.loop import Loop, Ran, make_file
 
 AT = "2026-01-31T12:00:00Z"
-
-
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Loop]:
-    """A loop on each database."""
-    if request.param == "sqlite":
-        yield make_loop(tmp_path)
-    else:
-        yield make_loop(tmp_path, url=request.getfixturevalue("postgres_database"), tenant=TENANT)
 
 
 def succeeded(ran: Ran) -> Ran:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -31,20 +31,6 @@ from tests.support.loop import (
     make_loop,
 )
 from tests.support.postgres import libpq_url
-
-
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Loop]:
-    """A loop on each database."""
-    if request.param == "sqlite":
-        yield make_loop(tmp_path)
-    else:
-        yield make_loop(tmp_path, url=request.getfixturevalue("postgres_database"), tenant=TENANT)
 
 
 def start_program(

@@ -20,11 +20,6 @@ from tests.support.postgres import libpq_url
 ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
 
 
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
 def examine(folder: Path, *arguments: str, **variables: str) -> tuple[int, dict[str, tuple[str, str]]]:
     """The exit code, and section/name → level and text with cure, of the findings; the worst of one name."""
     ran = gitsync("-C", str(folder), "doctor", "-o", "json", *arguments, variables=variables)

@@ -14,11 +14,6 @@ from tests.support.git import TestRepository, clone, git_environment, make_repos
 from tests.support.loop import Editor, Loop, Ran, gitsync, make_config, make_file, make_loop, second_clone
 
 
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
 def run_program(loop: Loop, *arguments: str, **variables: str) -> Ran:
     """Run gitsync in a process of its own, with `variables` in its environment."""
     done = subprocess.run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,6 @@ from tests.support.loop import TENANT, Loop, Ran, gitsync, make_file, make_loop
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "pages"
 COMMENT = 65_536
 """Characters that GitHub takes for a comment."""
-
-
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Loop]:
-    if request.param == "sqlite":
-        yield make_loop(tmp_path)
-    else:
-        yield make_loop(tmp_path, url=request.getfixturevalue("postgres_database"), tenant=TENANT)
 
 
 def edit(loop: Loop, key: str, **metadata: Any) -> dict[str, Any]:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from gitsync.workflow.canonical import canonical_bytes
-from tests.support.loop import Loop, make_file, make_loop
+from tests.support.loop import Loop, make_file
 
 BAD = {"id": "bad", "type": "transform.assign", "config": {"assign": {"vars.x": {"$expr": "paylaod.id"}}}}
 UNSURE = {"id": "unsure", "type": "transform.assign", "config": {"assign": {"vars.y": {"$expr": "vars.z"}}}}
-
-
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
 
 
 def commit(loop: Loop, key: str, text: str, *steps: dict[str, Any], versions: tuple[int, ...] = ()) -> None:

@@ -30,11 +30,6 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
-@pytest.fixture
 def server(loop: Loop) -> Iterator[Running]:
     with running_server(url_of(loop)) as running:
         yield running

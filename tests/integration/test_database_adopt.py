@@ -42,11 +42,6 @@ def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
     return make_instance(url, generation)
 
 
-@pytest.fixture
-def on_postgres(postgres_database: str) -> Instance:
-    return make_instance(postgres_database, Generation.CURRENT)
-
-
 def adopt(instance: Instance, *pairs: tuple[str, str], **options: Any) -> list[str]:
     """The keys that were given."""
     dry_run = options.pop("dry_run", False)

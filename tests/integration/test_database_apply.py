@@ -36,24 +36,6 @@ from tests.support.product import (
 
 ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
 PUSH = Deployment(MarkKind.PUSH, COMMIT)
-SOME = [
-    ("sqlite", Generation.CURRENT_UNIQUE),
-    ("postgresql", Generation.SEED),
-    ("postgresql", Generation.TENANT_ID),
-    ("postgresql", Generation.CURRENT),
-]
-
-
-@pytest.fixture(params=SOME, ids=lambda kind: f"{kind[0]}-{kind[1]}")
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    kind, generation = request.param
-    url = f"sqlite:///{tmp_path}/p.db" if kind == "sqlite" else request.getfixturevalue("postgres_database")
-    return make_instance(url, generation)
-
-
-@pytest.fixture
-def on_postgres(postgres_database: str) -> Instance:
-    return make_instance(postgres_database, Generation.CURRENT)
 
 
 def versions_of(instance: Instance) -> dict[int, dict[str, Any]]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 
-from gitsync.errors import LockNotAcquired, PlanStale, Refused
+from gitsync.errors import LockNotAcquired, NotConverged, PlanStale, Refused
 from gitsync.sync.around import Protection
 from gitsync.sync.side import Action, Change, Deployment, MarkKind
 from gitsync.workflow.document import iter_definitions
@@ -23,29 +22,9 @@ from tests.support.product import (
     call_step,
     changes_to,
     connected,
-    make_instance,
     make_workflow,
     steps,
 )
-
-SOME = [
-    ("sqlite", Generation.CURRENT_UNIQUE),
-    ("postgresql", Generation.SEED),
-    ("postgresql", Generation.TENANT_ID),
-    ("postgresql", Generation.CURRENT),
-]
-
-
-@pytest.fixture(params=SOME, ids=lambda kind: f"{kind[0]}-{kind[1]}")
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    kind, generation = request.param
-    url = f"sqlite:///{tmp_path}/p.db" if kind == "sqlite" else request.getfixturevalue("postgres_database")
-    return make_instance(url, generation)
-
-
-@pytest.fixture
-def on_postgres(postgres_database: str) -> Instance:
-    return make_instance(postgres_database, Generation.CURRENT)
 
 
 def refused(instance: Instance, *documents: Any, **options: Any) -> Refused:
@@ -93,7 +72,9 @@ def test_recreate_and_prune_refuse_to_take_runs_along(instance: Instance) -> Non
 def test_a_version_that_runs_is_not_changed_in_place(instance: Instance) -> None:
     workflow_id = instance.editor.create("w", versions={1: {"n": 1}, 2: {}})
     instance.editor.start_run(workflow_id, version=1)
-    wanted = make_workflow("w", versions={1: {"n": 2}, 2: {}})
+    with instance.open() as database:
+        ((_, wanted),) = database.load([Key("w")])
+    wanted["publishedVersions"][0]["definition"]["n"] = 2
     protection = Protection({Key("w"): frozenset({1})}, force=True)
 
     error = refused(instance, wanted, in_place=True, protection=protection)
@@ -103,6 +84,17 @@ def test_a_version_that_runs_is_not_changed_in_place(instance: Instance) -> None
     instance.editor.execute("UPDATE workflow_runs SET status = 'SUCCEEDED'")
     instance.push(wanted, in_place=True, protection=protection)
     assert len(instance.editor.rows("workflow_runs")) == 1
+
+
+def test_versions_that_are_said_to_stay_and_do_not_are_found_out(instance: Instance) -> None:
+    instance.editor.create("w", versions={1: {"n": 1}})
+    wanted = make_workflow("w", versions={1: {"n": 2}})
+    before = instance.everything()
+
+    with pytest.raises(NotConverged):
+        instance.push(wanted, in_place=True, protection=Protection({}))
+
+    assert instance.everything() == before
 
 
 def test_a_workflow_that_others_call_is_not_deleted(instance: Instance) -> None:

@@ -37,11 +37,6 @@ def engine(instance: Instance) -> Iterator[Engine]:
     made.dispose()
 
 
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    return make_loop(tmp_path)
-
-
 def tokens_of(engine: Engine, tenant: str = Generation.CURRENT.tenant or "") -> Tokens:
     return Tokens(engine, tenant=tenant, address="here", lock_timeout=5)
 

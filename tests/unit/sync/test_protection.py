@@ -122,3 +122,7 @@ def test_versions_that_change_or_go_are_found_and_new_ones_are_no_rewriting() ->
 
 def test_true_and_one_are_not_the_same_published_content() -> None:
     assert find_rewritten(pairs(w={1: {"n": 1}}), pairs(w={1: {"n": True}})) == {"w": {1}}
+
+
+def test_a_number_spelt_otherwise_is_the_same_published_content() -> None:
+    assert find_rewritten(pairs(w={1: {"n": [1.0, 2e3]}}), pairs(w={1: {"n": [1, 2000]}})) == {}
