@@ -11,7 +11,7 @@ from typing import Final
 
 _PASSWORD: Final = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*:/+[^\s:/@"'\\]*:)[^\s"'\\]+(?=@)""")
 _PARAMETER: Final = re.compile(
-    r"""(\b[\w-]*(?:password|passwd|secret|token|cookie)[\w-]*=)[^\s&"'\\;,)]+""", re.IGNORECASE
+    r"""(\b[\w-]*(?:password|passwd|secret|token|cookie)[\w-]*=)[^\s&"'\\;,)`…]+""", re.IGNORECASE
 )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gitsync.finding import Finding
     from gitsync.git import GitRepository
 
-SECTIONS: Final = ("git", "configuration", "database", "both sides")
+SECTIONS: Final = ("git", "configuration", "database", "server", "both sides")
 
 
 @click.command(
@@ -74,7 +74,9 @@ class _Doctor:
                 self._look("configuration", "file", lambda: self._committed(git, folder, top))
         if config is not None:
             self._environments(config)
-            if self.environment is not None and folder is not None:
+            if self.environment is not None and self.environment.server is not None:
+                self._server(self.environment, has_git=git is not None)
+            elif self.environment is not None and folder is not None:
                 self._database(self.environment, folder, has_git=git is not None)
 
     def count(self, level: str) -> int:
@@ -205,7 +207,7 @@ class _Doctor:
         self.findings += [("configuration", finding) for finding in found]
 
     def _database(self, environment: Environment, folder: Path, *, has_git: bool) -> None:
-        from gitsync.cli.workspace import database_url, open_workspace
+        from gitsync.cli.workspace import database_url
         from gitsync.database.check import check_database
         from gitsync.database.connect import make_engine
 
@@ -220,8 +222,43 @@ class _Doctor:
         self._look("database", "connection", check)
         stops = {"connection", "database", "tables", "tenant", "keys", "actor"}
         faults = {f.name for section, f in self.findings if section == "database" and f.level == "error"}
-        if not has_git or faults & stops:
-            return
+        if has_git and not faults & stops:
+            self._both_sides()
+
+    def _server(self, environment: Environment, *, has_git: bool) -> None:
+        from gitsync.cli.remote import open_server
+        from gitsync.errors import AccessDenied
+        from gitsync.finding import counted, fine, warning
+
+        def check() -> Iterable[Finding]:
+            with open_server(environment, self.settings) as side:
+                yield fine("connection", f"{side.address}, {side.ability.name}")
+                keys = sorted(side.list_ids())
+                yield fine("keys", f"{counted(len(keys), 'workflow')} with a key, no duplicates")
+                if side.unkeyed:
+                    yield warning(
+                        "unkeyed",
+                        f"{counted(len(side.unkeyed), 'workflow')} cannot be in git: without a key, or with one "
+                        "that can name no file",
+                        "give each a key in the product, or with `gitsync adopt` on its database",
+                    )
+                dict(side.load(keys[:1]))  # whoever may export may import
+                try:
+                    side.check_may_write()
+                except AccessDenied as error:
+                    yield warning("rights", error.message, error.cure or "")
+                else:
+                    yield fine(
+                        "rights",
+                        "these credentials may write" if keys else "they show with the first workflow",
+                    )
+
+        self._look("server", "connection", check)
+        if has_git and not any(section == "server" and f.level == "error" for section, f in self.findings):
+            self._both_sides()
+
+    def _both_sides(self) -> None:
+        from gitsync.cli.workspace import open_workspace
 
         def compare() -> Iterable[Finding]:
             with open_workspace(self.settings) as workspace:
@@ -236,7 +273,7 @@ def _compare(workspace: Workspace) -> Iterable[Finding]:
     from gitsync.git import ZERO
 
     side = workspace.commit_side("HEAD")
-    database = workspace.database(command="doctor")
+    database = workspace.target(command="doctor")
     if side.commit != ZERO:
         prefix = f"{workspace.prefix}/" if workspace.prefix else ""
         yield from check_registry(

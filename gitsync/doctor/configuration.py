@@ -43,7 +43,8 @@ def check_environments(
     else:
         why = _why(config, environment.name, chosen, variables)
         tenant = f", tenant {environment.tenant}" if environment.tenant else ""
-        found.append(fine("environment", f"{environment.name} ({why}): {mask(environment.database)}{tenant}"))
+        address = mask(environment.database) if environment.server is None else environment.server.url
+        found.append(fine("environment", f"{environment.name} ({why}): {address}{tenant}"))
     for name in config.environments:
         found += _other(config, name, environment, variables)
     return found, environment

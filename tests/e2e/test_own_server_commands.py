@@ -226,3 +226,29 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path) ->
     assert (refused.code, vouched.code) == (1, 0), vouched.err
     assert "[UNTRUSTED_CERTIFICATE]" in refused.err
     assert "SSL_CERT_FILE" in refused.err
+
+
+def test_doctor_looks_at_a_server_as_it_looks_at_a_database(hosted: Hosted) -> None:
+    hosted.loop.commit(a="A1")
+    succeeded(hosted.gitsync("push"))
+    hosted.loop.editor.create(None, "unnamed")
+
+    ran = succeeded(hosted.gitsync("doctor", "-o", "json"))
+
+    found = {
+        f"{row['section']}/{row['name']}": (row["level"], row["message"]) for row in ran.json["findings"]
+    }
+    assert found["configuration/environment"][1] == f"hosted (the default): {hosted.running.url}"
+    assert found["server/connection"] == ("ok", f"{hosted.running.url}, gitsync's own server")
+    assert found["server/keys"][1] == "1 workflow with a key, no duplicates"
+    assert found["server/unkeyed"][0] == "warning"
+    assert found["server/rights"][0] == "ok"
+    assert found["both sides/states"][1] == "1 in-sync"
+    assert not [name for name in found if name.startswith("database/")]
+
+    reading = hosted.gitsync("doctor", role=Role.READ)
+    assert "takes an import from" in reading.out
+
+    hosted.tokens[Role.ADMIN] = "not a token"
+    refused = hosted.gitsync("doctor")
+    assert (refused.code, "does not accept the token" in refused.out) == (1, True)

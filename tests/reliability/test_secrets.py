@@ -206,3 +206,10 @@ def test_what_is_masked_stays_json_and_loses_nothing_else() -> None:
     masked = json.loads(mask_secrets(json.dumps(value)))
 
     assert masked == value | {"at": "postgresql://ann:***@h/db?sslmode=require"}
+
+
+def test_what_stands_for_a_secret_is_left_as_it_is() -> None:
+    hint = "next: `export GITSYNC_TOKEN=…`"
+
+    assert mask_secrets(hint) == hint
+    assert mask_secrets("`export GITSYNC_TOKEN=abc`") == "`export GITSYNC_TOKEN=***`"
