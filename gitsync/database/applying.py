@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from gitsync.database import ledger
 from gitsync.database.batches import DOCUMENTS, in_batches, read_ahead
 from gitsync.database.relink import relink_callers
-from gitsync.database.rows import Held, iter_held, read_index
+from gitsync.database.rows import Held, iter_held, read_ids, read_index
 from gitsync.database.tables import Tables
 from gitsync.database.usage import read_surroundings
 from gitsync.database.writing import HeldVersions, Rows, Writer
@@ -67,7 +67,7 @@ class Applier:
         written = self._write(writer, planned, documents, versions)
         moved = {old: new_ids[key] for key, old in replaced.items() if key in new_ids}
         relink_callers(connection, tables, around.calls, moved)
-        self._check_converged(planned)
+        self._check_converged(planned, ids_by_key, replaced)
         marks = {key: mark for key, mark in deployment.marks.items() if key not in planned}
         ledger.add_marks(connection, tables, number, marks)
         return Applied(created=new_ids, deleted=replaced, versions=written, number=number)
@@ -78,10 +78,11 @@ class Applier:
         In one order everywhere, versions after definitions; nobody can add a version or start a run then.
         """
         connection, tables = self.connection, self.tables
-        index = read_index(connection, tables, new_tenant=self.new_tenant)
-        around = read_surroundings(connection, tables, changes, index.ids, in_place=self.in_place)
+        touched = {change.key for change in changes}
+        ids = read_ids(connection, tables, touched | deployment.references)
+        around = read_surroundings(connection, tables, changes, ids, in_place=self.in_place)
         own = {*around.ids.values(), *(call.caller for call in around.calls)}
-        called = {index.ids[key] for key in deployment.references if key in index.ids}
+        called = {ids[key] for key in deployment.references if key in ids}
         definitions, versions = tables.definitions.c, tables.versions.c
         of_workflows = select(definitions.workflow_id).where(
             tables.owned(), tables.among(definitions.workflow_id, own | called)
@@ -176,17 +177,32 @@ class Applier:
                 written |= {rows.key: rows.written for rows in batch if rows.written}
         return written
 
-    def _check_converged(self, planned: Mapping[Key, Change]) -> None:
-        """Raise NotConverged where the database does not hold what was meant, whatever the reason."""
-        index = read_index(self.connection, self.tables)
+    def _check_converged(
+        self, planned: Mapping[Key, Change], ids_by_key: Mapping[Key, str], replaced: Mapping[Key, str]
+    ) -> None:
+        """Raise NotConverged where the database does not hold what was meant, whatever the reason.
+
+        ids_by_key: of all workflows, as they are to be. replaced: the ids that are to be gone.
+        """
+        index = Index(ids_by_key, {workflow_id: key for key, workflow_id in ids_by_key.items()}, ())
         digests = {held.key: held.digest for held in self._held(planned, index, is_alone=True)}
-        wrong = sorted(key for key, change in planned.items() if digests.get(key) != change.after)
+        wrong = {key for key, change in planned.items() if digests.get(key) != change.after}
+        there = self._there(replaced.values()) if replaced else frozenset()
+        wrong |= {key for key, workflow_id in replaced.items() if workflow_id in there}
         if wrong:
             raise NotConverged(
-                f"the database holds something else than was written for {_listed(wrong)}; nothing was written",
-                details={"keys": wrong},
+                f"the database holds something else than was written for {_listed(sorted(wrong))}; "
+                "nothing was written",
+                details={"keys": sorted(wrong)},
                 cure="`gitsync db check`: a trigger, a rule or row-level security changes what is written",
             )
+
+    def _there(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of `ids` that still are a workflow's."""
+        column = self.tables.definitions.c.workflow_id
+        query = select(self.tables.as_text(column))
+        query = query.where(self.tables.owned(), self.tables.among(column, ids))
+        return frozenset(self.connection.execute(query).scalars())
 
     def _held(self, planned: Mapping[Key, Change], index: Index, *, is_alone: bool = False) -> Iterator[Held]:
         ids = [index.ids[key] for key in planned if key in index.ids]

@@ -65,6 +65,14 @@ def read_index(connection: Connection, tables: Tables, *, new_tenant: bool = Tru
     return index
 
 
+def read_ids(connection: Connection, tables: Tables, keys: Collection[Key]) -> dict[Key, str]:
+    """Key → id of those of `keys` that are there; of two rows with one key any, since `read_index` tells of them."""
+    columns = tables.definitions.c
+    query = select(columns.key, tables.as_text(columns.workflow_id))
+    query = query.where(tables.owned(), tables.among(columns.key, keys))
+    return {Key(key): workflow_id for key, workflow_id in connection.execute(query)}
+
+
 def iter_held(
     connection: Connection,
     tables: Tables,

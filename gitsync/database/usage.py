@@ -26,7 +26,7 @@ def read_surroundings(
 ) -> Surroundings:
     """What hangs on the workflows that `changes` touch, and who calls those that go or get another id.
 
-    ids: key → id of all workflows of the tenant.
+    ids: key → id of those that are there, of `changes` at least.
     """
     there = {change.key: ids[change.key] for change in changes if change.key in ids}
     moving = {

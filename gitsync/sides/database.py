@@ -22,7 +22,7 @@ from gitsync.database.content import ContentReader
 from gitsync.database.faults import retried, translated
 from gitsync.database.flight import read_unfinished
 from gitsync.database.lock import lock
-from gitsync.database.rows import iter_by_key, read_index
+from gitsync.database.rows import iter_by_key, read_ids, read_index
 from gitsync.database.schema import Found, check_tables, check_tenant, look
 from gitsync.database.spool import Spool
 from gitsync.database.tables import Tables, make_tables
@@ -211,8 +211,8 @@ class Database:
         if all(change.action is Action.CREATE for change in changes):
             return Surroundings()
         with self._reading() as connection:
-            index = read_index(connection, self._tables)
-            return read_surroundings(connection, self._tables, changes, index.ids, in_place=self._in_place)
+            ids = read_ids(connection, self._tables, [change.key for change in changes])
+            return read_surroundings(connection, self._tables, changes, ids, in_place=self._in_place)
 
     def unfinished_runs(self, keys: Collection[Key]) -> list[UnfinishedRun]:
         """The runs of `keys` that have not ended, and where each is."""

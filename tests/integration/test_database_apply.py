@@ -330,6 +330,22 @@ def test_a_database_that_changes_what_is_written_is_found_out(on_postgres: Insta
     assert on_postgres.everything() == before
 
 
+@pytest.mark.parametrize("is_recreated", [False, True])
+def test_a_database_that_keeps_what_is_deleted_is_found_out(
+    on_postgres: Instance, is_recreated: bool
+) -> None:
+    on_postgres.editor.create("w")
+    on_postgres.editor.execute("CREATE RULE keep AS ON DELETE TO workflow_definitions DO INSTEAD NOTHING")
+    before = on_postgres.everything()
+
+    documents, deleted = ([make_workflow("w", name="New")], []) if is_recreated else ([], ["w"])
+    with pytest.raises(NotConverged) as caught:
+        on_postgres.push(*documents, delete=deleted)
+
+    assert caught.value.details["keys"] == ["w"]
+    assert on_postgres.everything() == before
+
+
 def test_a_document_missing_from_the_stream_is_found_out(instance: Instance) -> None:
     document = make_workflow("w")
 
