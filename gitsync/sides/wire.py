@@ -32,15 +32,27 @@ def rows_of(body: Json) -> list[dict[str, Any]]:
 
 def document_of_export(body: Json, *, key: Key) -> Document:
     """The document of the one workflow in an export; its ids are the server's."""
+    return documents_of_export(body, keys=[key])[0]
+
+
+def documents_of_export(body: Json, *, keys: Sequence[Key]) -> list[Document]:
+    """The documents of exactly the workflows of `keys` in an export, in that order; their ids are the server's."""
     bundle = _mapping(body, "a bundle")
     if bundle.get("format") != BUNDLE_FORMAT:
         raise Malformed(f"the format {bundle.get('format')!r} instead of a bundle's")
     entries = _list(bundle.get("workflows"), "a list of workflows")
-    if len(entries) != 1:
-        raise Malformed(f"{len(entries)} workflows instead of one")
-    entry = _mapping(entries[0], "a workflow")
-    if entry.get("key") != key:
-        raise Malformed(f"the workflow {entry.get('key')!r} instead of {key!r}")
+    if len(entries) != len(keys):
+        expected = "one" if len(keys) == 1 else str(len(keys))
+        raise Malformed(f"{len(entries)} workflows instead of {expected}")
+    found = {entry.get("key"): entry for entry in (_mapping(entry, "a workflow") for entry in entries)}
+    for key in keys:
+        if key not in found:
+            others = next((other for other in found if other not in keys), None)
+            raise Malformed(f"the workflow {others!r} instead of {key!r}")
+    return [_document_of_entry(found[key], key) for key in keys]
+
+
+def _document_of_entry(entry: Mapping[str, Json], key: Key) -> Document:
     metadata, draft = _mapping(entry.get("metadata"), "metadata"), _mapping(entry.get("draft"), "a draft")
     return make_document(
         key=key,

@@ -252,3 +252,24 @@ def test_doctor_looks_at_a_server_as_it_looks_at_a_database(hosted: Hosted) -> N
     hosted.tokens[Role.ADMIN] = "not a token"
     refused = hosted.gitsync("doctor")
     assert (refused.code, "does not accept the token" in refused.out) == (1, True)
+
+
+def test_many_workflows_are_read_by_few_exports(hosted: Hosted, caplog: pytest.LogCaptureFixture) -> None:
+    keys = [f"k{number:03}" for number in range(100)]
+    for key in keys:
+        hosted.loop.write_file(key, key)
+    hosted.loop.repository.commit("Write a hundred")
+    succeeded(hosted.gitsync("push", "-e", "direct"))
+    hosted.loop.editor.save("k050", "by hand")
+    caplog.set_level("INFO", logger="gitsync.server.access")
+
+    states = hosted.states()
+    pulled = succeeded(hosted.gitsync("pull", "-o", "json", "--force"))
+
+    assert set(states) == set(keys)
+    assert {key for key in keys if states[key] != "in-sync"} == {"k050"}
+    assert pulled.changes == {"k050": "update"}
+    asked = [record.getMessage() for record in caplog.records if record.name == "gitsync.server.access"]
+    exports = [line for line in asked if '/export"' in line]
+    assert len(exports) == 4  # two for each command
+    assert all('"path": "/api/workflow-definitions/export"' in line for line in exports)
