@@ -66,7 +66,7 @@ class Reader:
 
     def documents(self, rows: Sequence[Row]) -> Iterator[tuple[Key, Document]]:
         """The documents of `rows`, all of which have a key, in no order; with the server's ids in them."""
-        if self.is_gitsync and self.may_export is not False:
+        if self.is_gitsync and self.may_export is not False and len(rows) > 1:
             for start in range(0, len(rows), _BATCH):
                 batch = self._exported_together(rows[start : start + _BATCH])
                 if batch is None:
