@@ -28,7 +28,7 @@ from tests.support.writer import KEYS, share
 pytestmark = pytest.mark.fuzz
 
 ROOT = Path(__file__).parents[2]
-SECONDS = effort(short=6, long=60)
+SECONDS = effort(short=30, long=60)
 WRITERS = ("deployer", "deployer", "deployer", "deployer", "puller", "puller", "editor", "editor")
 
 

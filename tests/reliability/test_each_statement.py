@@ -40,11 +40,6 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Failure]:
     return url, how
 
 
-def stride(url: str) -> int:
-    """1 for each statement, 3 for every third."""
-    return 1 if url.startswith("sqlite") else effort(short=3, long=1)
-
-
 def start(folder: Path, url: str, *, init: bool = True) -> Loop:
     return make_loop(folder, url=url, tenant=TENANT if url.startswith("postgresql") else None, init=init)
 
@@ -70,10 +65,7 @@ def test_a_push_that_fails_at_any_statement_writes_nothing(
     prepare_push(loop)
 
     sent = fail_at_each_statement(
-        lambda: loop.gitsync("push", "--update", "--prune", place),
-        lambda: everything(database),
-        how,
-        step=stride(database),
+        lambda: loop.gitsync("push", "--update", "--prune", place), lambda: everything(database), how
     )
 
     assert sent > 20
@@ -91,9 +83,7 @@ def test_an_apply_that_fails_at_any_statement_writes_nothing(
     made = loop.gitsync("plan", "--update", "--prune", "--in-place", "--out", plan)
     assert made.code == 0, made.err
 
-    fail_at_each_statement(
-        lambda: loop.gitsync("apply", plan), lambda: everything(database), how, step=stride(database)
-    )
+    fail_at_each_statement(lambda: loop.gitsync("apply", plan), lambda: everything(database), how)
 
     assert loop.editor.texts() == {"called": "C2", "caller": "D1", "new": "N1"}
 
@@ -108,10 +98,7 @@ def test_an_adopt_that_fails_at_any_statement_writes_nothing(
     loop.editor.save("caller", "D2", calls=unnamed)
 
     fail_at_each_statement(
-        lambda: loop.gitsync("adopt", unnamed, "adopted"),
-        lambda: everything(database),
-        how,
-        step=stride(database),
+        lambda: loop.gitsync("adopt", unnamed, "adopted"), lambda: everything(database), how
     )
 
     assert loop.editor.id_of("adopted") == unnamed
@@ -128,9 +115,7 @@ def test_an_import_that_fails_at_any_statement_writes_nothing(
     (tmp_path / "bundle.json").write_text(json.dumps(bundle))
     words = ["import", "--force", "--new-tenant", str(tmp_path / "bundle.json")]
 
-    fail_at_each_statement(
-        lambda: loop.gitsync(*words), lambda: everything(database), how, step=stride(database)
-    )
+    fail_at_each_statement(lambda: loop.gitsync(*words), lambda: everything(database), how)
 
     assert loop.editor.text("called") == loop.editor.text("other") == "from a bundle"
 

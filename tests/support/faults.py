@@ -123,16 +123,14 @@ def everything(url: str) -> dict[str, list[str]]:
     return held
 
 
-def fail_at_each_statement(
-    run: Callable[[], Ran], state: Callable[[], Any], how: Failure, *, step: int = 1
-) -> int:
+def fail_at_each_statement(run: Callable[[], Ran], state: Callable[[], Any], how: Failure) -> int:
     """How many statements `run` sends; each of them was made to fail in its turn, and the state stayed the same.
 
     run: a command that writes, repeated until no statement is left to fail; then it must succeed.
-    state: everything that it may write, as a value. step: 1 takes each statement, 3 every third.
+    state: everything that it may write, as a value.
     """
     before = state()
-    for number in range(1, MOST_STATEMENTS, step):
+    for number in range(1, MOST_STATEMENTS):
         with failing_at(number, how) as countdown:
             ran = run()
         if not countdown.has_failed:
