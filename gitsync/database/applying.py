@@ -15,7 +15,7 @@ from gitsync.database.batches import DOCUMENTS, in_batches, read_ahead
 from gitsync.database.relink import relink_callers
 from gitsync.database.rows import Held, iter_held, read_ids, read_index
 from gitsync.database.tables import Tables
-from gitsync.database.usage import read_surroundings
+from gitsync.database.usage import find_touched, read_surroundings
 from gitsync.database.writing import HeldVersions, Rows, Writer
 from gitsync.errors import NotConverged, PlanStale
 from gitsync.sync.index import Index
@@ -80,8 +80,8 @@ class Applier:
         connection, tables = self.connection, self.tables
         touched = {change.key for change in changes}
         ids = read_ids(connection, tables, touched | deployment.references)
-        around = read_surroundings(connection, tables, changes, ids, in_place=self.in_place)
-        own = {*around.ids.values(), *(call.caller for call in around.calls)}
+        there, calls = find_touched(connection, tables, changes, ids, in_place=self.in_place)
+        own = {*there.values(), *(call.caller for call in calls)}
         called = {ids[key] for key in deployment.references if key in ids}
         definitions, versions = tables.definitions.c, tables.versions.c
         of_workflows = select(definitions.workflow_id).where(

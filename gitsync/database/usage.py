@@ -28,6 +28,20 @@ def read_surroundings(
 
     ids: key → id of those that are there, of `changes` at least.
     """
+    there, calls = find_touched(connection, tables, changes, ids, in_place=in_place)
+    touched = {*there.values(), *(call.caller for call in calls)}
+    return Surroundings(there, read_usage(connection, tables, touched) if touched else {}, calls)
+
+
+def find_touched(
+    connection: Connection,
+    tables: Tables,
+    changes: Sequence[Change],
+    ids: Mapping[Key, str],
+    *,
+    in_place: bool,
+) -> tuple[dict[Key, str], list[Call]]:
+    """The ids of those of `changes` that are there, and the calls by others of those that go or get another id."""
     there = {change.key: ids[change.key] for change in changes if change.key in ids}
     moving = {
         there[change.key]
@@ -35,9 +49,7 @@ def read_surroundings(
         if change.key in there and not (in_place and change.action is Action.UPDATE)
     }
     written = frozenset(there.values())
-    calls = [call for call in find_calls(connection, tables, moving) if call.caller not in written]
-    touched = written | {call.caller for call in calls}
-    return Surroundings(there, read_usage(connection, tables, touched) if touched else {}, calls)
+    return there, [call for call in find_calls(connection, tables, moving) if call.caller not in written]
 
 
 def read_usage(connection: Connection, tables: Tables, ids: Collection[str]) -> dict[str, Usage]:
