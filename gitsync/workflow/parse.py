@@ -143,11 +143,6 @@ def _judge(data: bytes) -> tuple[bool, bool]:
     return True, b"^" not in classes or not _UNORDERED_KEY.search(classes)
 
 
-def position_of(data: bytes, path: Sequence[str | int]) -> tuple[int, int]:
-    """Line and column, from 1, of the value at `path`, or of the nearest thing around it that exists."""
-    return scan_bytes(data).locate(path)
-
-
 def scan_bytes(data: bytes, *, file: str = "") -> Scan:
     """Where everything in `data` stands; to explain failures, since it takes milliseconds a file."""
     return scan(data.removeprefix(_BOM).decode("utf-8", "replace"), file=file)

@@ -8,7 +8,7 @@ import pytest
 
 from gitsync.errors import InvalidInput, Problem
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.parse import parse_json, parse_stored, position_of
+from gitsync.workflow.parse import parse_json, parse_stored, scan_bytes
 
 
 def problems(data: bytes) -> list[Problem]:
@@ -157,4 +157,4 @@ def test_a_path_has_a_position_or_that_of_what_is_around_it(
     data = json.dumps({"a": 1, "b": ["é", {"c": 2}]}, indent=2, ensure_ascii=False).encode()
     data = data.replace(b'{\n      "c": 2\n    }', b'       {"c": 2}')
 
-    assert position_of(data, path) == place
+    assert scan_bytes(data).locate(path) == place
