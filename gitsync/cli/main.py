@@ -121,6 +121,7 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     # Documents hold no cycles. Looking for some would walk all that are held, over and over: a third of a push.
+    # A command that goes on and on, as `serve`, turns it on again.
     gc.disable()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,7 @@ def command(context: click.Context, /, **values: Any) -> int:
     from gitsync.server.service import Place, Service
     from gitsync.server.state import Bounds, Server
 
+    gc.enable()  # commands that end soon do without; here what requests leave behind would pile up
     settings = settings_of(context)
     if (values["tls_cert"] is None) is not (values["tls_key"] is None):
         raise click.UsageError("--tls-cert and --tls-key go together")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import (
@@ -13,7 +14,9 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     DateTime,
+    Engine,
     Integer,
     MetaData,
     Numeric,
@@ -29,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from gitsync.database.schema import DEFINITIONS, DEPLOYMENTS, ITEMS, VERSIONS, Found
+from gitsync.database.schema import DEFINITIONS, DEPLOYMENTS, ITEMS, TOKENS, VERSIONS, Found
 
 METADATA_COLUMNS: Final[Mapping[str, str]] = {
     "name": "name",
@@ -99,6 +102,7 @@ class Tables:
     versions: Table
     deployments: Table
     items: Table
+    tokens: Table
     users_of_ids: Mapping[str, Table]
 
     @property
@@ -167,6 +171,21 @@ class Tables:
         return func.strftime("%Y-%m-%d %H:%M:%f", "now")
 
 
+_BUILT: Final[WeakKeyDictionary[Engine, Tables]] = WeakKeyDictionary()
+"""The tables that each engine was asked for last."""
+
+
+def tables_of(connection: Connection, found: Found, tenant: str | None) -> Tables:
+    """`make_tables`, once an engine, and again only where something else is found than before.
+
+    SQLAlchemy keeps what it has compiled by the tables in it: with new ones every statement is a new one.
+    """
+    built = _BUILT.get(connection.engine)
+    if built is None or (built.found, built.tenant) != (found, tenant):
+        built = _BUILT[connection.engine] = make_tables(found, tenant)
+    return built
+
+
 def make_tables(found: Found, tenant: str | None) -> Tables:
     """The tables as `found` describes them; `tenant` is what `check_tenant` gave."""
     metadata = MetaData()
@@ -204,6 +223,12 @@ def make_tables(found: Found, tenant: str | None) -> Tables:
             Column("replaced_document", Text),
             Column("replaced_workflow_id", Text),
             Column("workflow_id", Text),
+        ),
+        tokens=Table(
+            TOKENS,
+            metadata,
+            *(Column(name, Text) for name in ("tenant", "id", "name", "role", "hash")),
+            *(Column(name, time_type(found)) for name in ("created_at", "revoked_at")),
         ),
     )
 

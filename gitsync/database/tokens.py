@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from gitsync.database.connect import reading, writing
 from gitsync.database.faults import translated
 from gitsync.database.lock import lock
-from gitsync.database.schema import TOKENS, Found, check_tables, check_tenant, look
-from gitsync.database.tables import Tables, make_tables, time_type
+from gitsync.database.schema import Found, check_tables, check_tenant, look
+from gitsync.database.tables import Tables, tables_of
 from gitsync.errors import Conflict, DatabaseError, GitsyncError
 
 _TOKEN: Final = re.compile(r"gitsync_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
@@ -68,8 +68,8 @@ class Tokens:
             )
         token_id = secrets.token_hex(6)
         token = f"gitsync_{token_id}_{secrets.token_urlsafe(32)}"
-        with self._writing() as (connection, tables, table):
-            if any(held.name == name for held in _read(connection, tables, table, with_revoked=False)):
+        with self._writing() as (connection, tables):
+            if any(held.name == name for held in _read(connection, tables, with_revoked=False)):
                 raise Conflict(
                     f"there is a token {name!r} already",
                     code="TOKEN_EXISTS",
@@ -83,17 +83,18 @@ class Tokens:
                 "hash": _hash(token),
                 "created_at": tables.now(),
             }
-            connection.execute(insert(table).values(row))
+            connection.execute(insert(tables.tokens).values(row))
         return token
 
     def list(self, *, with_revoked: bool = False) -> Sequence[Token]:
         """The tokens in use, by name; `with_revoked` those of old as well."""
-        with self._reading() as (connection, tables, table):
-            return _read(connection, tables, table, with_revoked=with_revoked)
+        with self._reading() as (connection, tables):
+            return _read(connection, tables, with_revoked=with_revoked)
 
     def revoke(self, name: str) -> None:
         """End the token's use at once; raises GitsyncError (UNKNOWN_TOKEN) where none in use has this name."""
-        with self._writing() as (connection, tables, table):
+        with self._writing() as (connection, tables):
+            table = tables.tokens
             statement = update(table).where(
                 table.c.tenant == tables.ledger_tenant, table.c.name == name, table.c.revoked_at.is_(None)
             )
@@ -107,7 +108,8 @@ class Tokens:
     def find(self, token: str) -> Token | None:
         """The token in use that `token` is, ``None`` for any other text; hashes are compared in constant time."""
         match = _TOKEN.fullmatch(token)
-        with self._reading() as (connection, tables, table):
+        with self._reading() as (connection, tables):
+            table = tables.tokens
             query = select(table).where(
                 table.c.tenant == tables.ledger_tenant, table.c.id == (match[1] if match else "")
             )
@@ -119,27 +121,27 @@ class Tokens:
         return _token(row)
 
     @contextmanager
-    def _reading(self) -> Iterator[tuple[Connection, Tables, Table]]:
+    def _reading(self) -> Iterator[tuple[Connection, Tables]]:
         with translated(self._address), reading(self._engine) as connection:
-            yield (connection, *self._look(connection))
+            yield connection, self._look(connection)
 
     @contextmanager
-    def _writing(self) -> Iterator[tuple[Connection, Tables, Table]]:
+    def _writing(self) -> Iterator[tuple[Connection, Tables]]:
         with translated(self._address), writing(self._engine) as connection:
-            tables, table = self._look(connection)
+            tables = self._look(connection)
             lock(
                 connection,
                 tenant=f"tokens of {tables.ledger_tenant}",
                 timeout=self._lock_timeout,
                 address=self._address,
             )
-            yield connection, tables, table
+            yield connection, tables
 
-    def _look(self, connection: Connection) -> tuple[Tables, Table]:
+    def _look(self, connection: Connection) -> Tables:
         found = look(connection)
         check_tables(found)
         check_tokens(found)
-        return make_tables(found, check_tenant(found, self._tenant)), _table(found)
+        return tables_of(connection, found, check_tenant(found, self._tenant))
 
 
 def check_tokens(found: Found) -> None:
@@ -153,16 +155,8 @@ def check_tokens(found: Found) -> None:
         )
 
 
-def _table(found: Found) -> Table:
-    return Table(
-        TOKENS,
-        MetaData(),
-        *(Column(name, Text) for name in ("tenant", "id", "name", "role", "hash")),
-        *(Column(name, time_type(found)) for name in ("created_at", "revoked_at")),
-    )
-
-
-def _read(connection: Connection, tables: Tables, table: Table, *, with_revoked: bool) -> list[Token]:
+def _read(connection: Connection, tables: Tables, *, with_revoked: bool) -> list[Token]:
+    table = tables.tokens
     query = select(table).where(table.c.tenant == tables.ledger_tenant)
     if not with_revoked:
         query = query.where(table.c.revoked_at.is_(None))

@@ -9,7 +9,9 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
+    GCCollector,
     Histogram,
+    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
@@ -54,6 +56,8 @@ class Metrics:
         self.ready = Gauge(
             "gitsync_ready", "1 where the last look found the database usable.", registry=self.registry
         )
+        ProcessCollector(registry=self.registry)
+        GCCollector(self.registry)
         info = Gauge("gitsync_info", "The version that runs.", ["version"], registry=self.registry)
         info.labels(__version__).set(1)
         for outcome in ("written", "unchanged", "dry", "refused", "failed"):

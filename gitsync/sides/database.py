@@ -25,7 +25,7 @@ from gitsync.database.lock import lock
 from gitsync.database.rows import iter_by_key, read_ids, read_index
 from gitsync.database.schema import Found, check_tables, check_tenant, look
 from gitsync.database.spool import Spool
-from gitsync.database.tables import Tables, make_tables
+from gitsync.database.tables import Tables, tables_of
 from gitsync.database.usage import find_calls, read_surroundings
 from gitsync.errors import ConfigError
 from gitsync.sync.around import Surroundings
@@ -319,7 +319,7 @@ class Database:
     def _look(self, connection: Connection) -> Tables:
         found: Found = look(connection)
         check_tables(found)
-        return make_tables(found, check_tenant(found, self._tenant))
+        return tables_of(connection, found, check_tenant(found, self._tenant))
 
     def _server_identity(self, connection: Connection) -> str:
         if not self._tables.found.is_postgresql:

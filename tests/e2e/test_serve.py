@@ -473,6 +473,31 @@ def test_a_fault_of_the_server_is_a_500_that_names_the_request(
     assert "ZeroDivisionError" not in answer.text
 
 
+def test_requests_leave_no_statements_and_no_tables_behind(both: tuple[Loop, Running]) -> None:
+    loop, server = both
+    loop.editor.save("a", "A")
+    own_id = loop.editor.id_of("a")
+    paths = ["/readyz", DEFINITIONS, f"{DEFINITIONS}/{own_id}/versions", f"{DEFINITIONS}/{own_id}/export"]
+
+    def compiled() -> int:
+        assert [server.admin.get(path).status_code for path in paths] == [200] * len(paths)
+        cache: Any = server.server.service._engine._compiled_cache
+        return len(cache)
+
+    first = compiled()
+
+    assert [compiled() for _ in range(3)] == [first] * 3
+
+
+def test_tables_are_made_anew_where_the_database_has_changed(loop: Loop, server: Running) -> None:
+    loop.editor.save("a", "A")
+    assert "extra" not in server.admin.get(DEFINITIONS).json()[0]
+
+    loop.editor._execute("ALTER TABLE workflow_definitions ADD COLUMN extra text", {})
+
+    assert server.admin.get(DEFINITIONS).json()[0]["extra"] is None
+
+
 def test_a_database_that_is_gone_is_a_503_until_it_is_back(loop: Loop, server: Running) -> None:
     loop.editor.save("a", "A")
     bundle = canonical_bytes(export(loop))
@@ -566,6 +591,18 @@ def test_the_command_says_where_it_listens_and_stops_cleanly(loop: Loop) -> None
     assert (line["request"], line["token"], line["status"], line["path"]) == ("r-1", "me", 200, DEFINITIONS)
     assert token not in process.log
     assert token.split("_", 2)[2] not in process.log
+
+
+def test_the_command_collects_what_its_requests_leave_behind(loop: Loop) -> None:
+    with served(loop) as process, httpx.Client(base_url=process.url, trust_env=False) as client:
+        before = metric(client, 'python_gc_collections_total{generation="0"}')
+        wait_for(lambda: metric(client, 'python_gc_collections_total{generation="0"}') > before)
+
+
+def metric(client: httpx.Client, name: str) -> float:
+    """The value of one line of the metrics."""
+    (line,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.rpartition(" ")[2])
 
 
 def test_a_running_import_is_finished_when_the_server_is_told_to_stop(loop: Loop) -> None:
