@@ -13,10 +13,11 @@ import yaml
 
 from gitsync.errors import ConfigError, Problem, shortened
 from gitsync.sync.limits import Limits
+from gitsync.workflow.rules.names import CONFIG_NAME
 from gitsync.workflow.rules.rule import Settings, Severity
 from gitsync.workflow.yaml_nodes import compose_yaml, config_error
 
-FILE_NAME: Final = "gitsync.yaml"
+FILE_NAME: Final = CONFIG_NAME
 FROM_VARIABLE: Final = "GITSYNC_DATABASE_URL"
 VARIABLE_ENVIRONMENT: Final = "environment-variable"
 """The name of the environment that FROM_VARIABLE makes."""

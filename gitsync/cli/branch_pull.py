@@ -99,7 +99,7 @@ class BranchPull:
                 committed=made.commit is not None,
                 branch={"name": name, "commit": made.commit or start.tip, "base": start.base},
                 uncommitted=[],
-                warnings=[*comparison.database.warnings, *self.warnings],
+                warnings=[*comparison.warnings, *self.warnings],
                 error=as_part(outcome),
             )
             click.echo(render_json(value), nl=False)
@@ -116,7 +116,7 @@ class BranchPull:
                 told=tell_pull(self.side, self.database, plan, comparison.entries),
                 obstacle=outcome,
                 notes=self._told(made),
-                warnings=(*comparison.database.warnings, *self.warnings),
+                warnings=(*comparison.warnings, *self.warnings),
             )
             click.echo(render_plan(page), nl=False)
             return
@@ -131,7 +131,7 @@ class BranchPull:
                 f"deleted in the database: {', '.join(gone)}; --prune deletes them on the branch, too",
             )
         print_unkeyed(console, comparison.database)
-        for warning in (*comparison.database.warnings, *self.warnings):
+        for warning in (*comparison.warnings, *self.warnings):
             self.settings.tell(f"warning: {warning}")
 
     def _told(self, made: _Made) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Final
 
 from gitsync.config import FILE_NAME, Config, parse_config
 from gitsync.errors import ConfigError, GitsyncError, Problem
+from gitsync.sides.files import misplaced_files
 from gitsync.workflow.check import Inspected, inspect, more_problems
 from gitsync.workflow.registry import Registry, read_registry
 from gitsync.workflow.rules.history import history_faults
@@ -107,13 +108,31 @@ class Project:
             if is_workflow_name(entry.name) and self.folder / entry.name not in self.gone
         }
 
+    @cached_property
+    def misplaced(self) -> tuple[Problem, ...]:
+        """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder."""
+        if self.config is None:
+            return ()
+        return tuple(misplaced_files(self.folder, shown=self.prefix.removesuffix("/")))
+
+    def misplaced_among(self, names: Collection[str] | None) -> list[Problem]:
+        """Those of `misplaced` that `names` has, paths from the folder; all of them where it is ``None``."""
+        return [
+            problem
+            for problem in self.misplaced
+            if names is None or problem.file.removeprefix(self.prefix) in names
+        ]
+
     def shown(self, path: Path) -> str:
         """The name of a file in messages."""
         return os.path.relpath(path, self.where).replace(os.sep, "/")
 
     def owns(self, path: Path) -> bool:
-        """Whether a file is one of its workflows."""
-        return path.parent == self.folder and is_workflow_name(path.name)
+        """Whether a file is one of its workflows, in its place or not."""
+        if path.parent == self.folder:
+            return is_workflow_name(path.name)
+        is_below = path.is_relative_to(self.folder)
+        return is_below and any(problem.file == self.shown(path) for problem in self.misplaced)
 
     def read(self, key: Key) -> bytes:
         """The content of a workflow's file."""
@@ -191,8 +210,9 @@ def check_project(
 
     on_progress: told how many of how many are done. gone: keys whose files are being deleted; every file that still calls one of them is judged for that.
     """
-    chosen = sorted(project.names if names is None else names)
-    problems = list(project.problems)
+    misplaced = project.misplaced_among(names)
+    chosen = in_place(project.names if names is None else names)
+    problems = [*project.problems, *misplaced]
     if project.config is None:
         return Checked((project.shown(project.file),), tuple(problems))
     links = _Links(project)
@@ -216,8 +236,13 @@ def check_project(
     if gone:
         callers = [key for key in sorted(links) if key not in set(keys) and _mentions(project, key, gone)]
         problems += _check_calls(project, callers, links, only=frozenset(gone))
-    files = [project.prefix + name for name in chosen]
-    return Checked(tuple(files), tuple(sorted(set(problems))))
+    files = {project.prefix + name for name in chosen} | {problem.file for problem in misplaced}
+    return Checked(tuple(sorted(files)), tuple(sorted(set(problems))))
+
+
+def in_place(names: Iterable[str]) -> list[str]:
+    """Those of `names`, paths from a project's folder, that lie directly in it; sorted."""
+    return sorted(name for name in names if "/" not in name)
 
 
 def _stem(name: str) -> Key:

@@ -53,7 +53,8 @@ def _with(names: list[str] | None, project: Project, path: Path, *, is_strict: b
         return _all_or(project, path, names)
     if project.owns(path):
         _check_exists(path, project.where)
-        return names if names is None or path.name in names else [*names, path.name]
+        name = path.relative_to(project.folder).as_posix()
+        return names if names is None or name in names else [*names, name]
     if _is_setting(project, path):
         return names if is_strict else None  # a commit that changes it may break any file
     if is_strict:

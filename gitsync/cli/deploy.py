@@ -173,7 +173,7 @@ class Deploy:
             deletedWorkflows=ids_json(applied.deleted),
             relinked=calls_json(outlook.relinked),
             warnings=[
-                *self.comparison.database.warnings,
+                *self.comparison.warnings,
                 *map(str, find_warnings(self.plan, self.comparison)),
             ],
         )

@@ -42,7 +42,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     moved, both changes are shown against their base, if the base's content is in git.
     """
     from gitsync.cli.difference import Differ
-    from gitsync.cli.outcome import drift_exit
+    from gitsync.cli.outcome import drift_exit, tell_warnings
     from gitsync.cli.workspace import open_workspace
     from gitsync.sync.base import State
 
@@ -51,6 +51,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
         side = workspace.commit_side(ref)
         database = workspace.target(command="diff")
         comparison = workspace.compare(side, database, select=keys)
+        tell_warnings(settings, comparison.misplaced)
         apart = [entry for entry in comparison.entries if entry.state is not State.IN_SYNC]
         differ = Differ(workspace.git, side, database)
         if settings.is_json:

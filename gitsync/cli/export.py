@@ -100,9 +100,8 @@ def _export_commit(
         judge = Judge(settings=workspace.config.rules)
         problems = [problem for _, facts in side.examine(chosen, judge) for problem in facts.problems]
         errors = [problem for problem in problems if problem.severity == Severity.ERROR]
-        check_files([*errors, *(() if keys else side.strays)])
+        check_files([*errors, *(() if keys else (*side.strays, *side.misplaced))])
         bundle = new_bundle(settings, out, exported_at=at)
         exported = export_workflows(side, bundle, chosen)
-        report_export(
-            settings, out, exported, bundle.warnings, environment="repository", commit=side.revision
-        )
+        warnings = [*map(str, side.misplaced), *bundle.warnings]
+        report_export(settings, out, exported, warnings, environment="repository", commit=side.revision)

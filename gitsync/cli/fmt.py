@@ -59,7 +59,11 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
     count = 0
     for project, names, _ in find_projects(wanted, where=where, is_strict=not staged):
         problems += [problem for problem in project.problems if project.config is None]
-        for one in _iter_formatted(project, names if files or staged else None):
+        chosen = names if files or staged else None
+        misplaced = project.misplaced_among(chosen)
+        problems += misplaced
+        count += len(misplaced)
+        for one in _iter_formatted(project, chosen):
             count += 1
             problems += one.problems
             if one.wanted is None or one.wanted == one.data:
@@ -73,6 +77,7 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
 
 
 def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Formatted]:
+    from gitsync.cli.checking import in_place
     from gitsync.errors import InvalidInput
     from gitsync.workflow.canonical import canonical_bytes
     from gitsync.workflow.check import read_stored_document
@@ -81,7 +86,7 @@ def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Forma
 
     if project.config is None:
         return
-    for name in sorted(project.names if names is None else names):
+    for name in in_place(project.names if names is None else names):
         fault = name_fault(name, is_regular=project.names.get(name, True))
         if fault is not None and fault.rule != "UNPORTABLE_NAME":
             continue

@@ -29,7 +29,7 @@ def make_page(
         side.revision,
         plan,
         told=tell_plan(side, database, plan, comparison.entries),
-        warnings=(*comparison.database.warnings, *map(str, find_warnings(plan, comparison))),
+        warnings=(*comparison.warnings, *map(str, find_warnings(plan, comparison))),
     )
 
 

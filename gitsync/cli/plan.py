@@ -87,6 +87,7 @@ def command(
             *find_obstacles(database, plan, comparison, side),
         ]
         doubts = find_warnings(plan, comparison)
+        tell_warnings(settings, comparison.misplaced)
         tell_warnings(settings, doubts)
         obstacle: GitsyncError | None = None
         outlook = Outlook()
@@ -104,7 +105,7 @@ def command(
                 "problems": [problem.as_json() for problem in problems],
                 "wouldFail": error_json(obstacle) if obstacle else None,
                 "relinked": calls_json(outlook.relinked),
-                "warnings": [*comparison.database.warnings, *map(str, doubts)],
+                "warnings": [*comparison.warnings, *map(str, doubts)],
                 **beside.as_json(),
             }
             name = workspace.environment.name

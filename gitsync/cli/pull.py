@@ -197,7 +197,7 @@ class _Pull:
                 commit=commit or self.side.revision,
                 committed=commit is not None,
                 uncommitted=entries_json(pulled.uncommitted),
-                warnings=[*snapshot.warnings, *self.warnings],
+                warnings=[*self.comparison.warnings, *self.warnings],
                 error=as_part(outcome),
             )
             click.echo(render_json(value), nl=False)
@@ -208,7 +208,7 @@ class _Pull:
 
             name, head = self.workspace.environment.name, commit or self.side.revision
             told = tell_pull(self.side, self.database, plan, self.comparison.entries)
-            warnings = (*snapshot.warnings, *self.warnings)
+            warnings = (*self.comparison.warnings, *self.warnings)
             page = Page("pull", name, head, plan, told, obstacle=outcome, warnings=warnings)
             click.echo(render_plan(page), nl=False)
             return
@@ -219,7 +219,7 @@ class _Pull:
         if commit:
             say(console, f"commit {commit[:10]}")
         print_unkeyed(console, snapshot)
-        for warning in (*snapshot.warnings, *self.warnings):
+        for warning in (*self.comparison.warnings, *self.warnings):
             self.settings.tell(f"warning: {warning}")
 
 

@@ -45,7 +45,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
     Everything is checked before anything is written, and read back before it is committed.
     """
     from gitsync.cli.deploy import Deploy
-    from gitsync.cli.outcome import announce
+    from gitsync.cli.outcome import announce, tell_warnings
     from gitsync.cli.workspace import open_workspace
     from gitsync.sync.push import plan_push
 
@@ -66,6 +66,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
             )
         database.require_ledger()
         comparison = workspace.compare(side, database, select=keys, registry=registry)
+        tell_warnings(settings, comparison.misplaced)
         plan = plan_push(comparison, options)
         deploy = Deploy(
             workspace, side, database, comparison, plan, options, "push", is_tested=values["test"]

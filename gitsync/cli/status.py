@@ -102,7 +102,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
         for key in uncommitted:
             say(console, f"  uncommitted: {side.path(key)}")
         print_unkeyed(console, comparison.database)
-        for warning in comparison.database.warnings:
+        for warning in comparison.warnings:
             settings.tell(f"warning: {warning}")
         for problem in side.strays:
             settings.tell(f"warning: {problem}")

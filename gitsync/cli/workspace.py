@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +80,12 @@ class Workspace:
     def commit_side(self, revision: str) -> CommitSide:
         """The side of one commit; HEAD before the first commit is an empty one."""
         commit = self.git.resolve(revision) or ZERO
-        return CommitSide(self.git, folder=self.folder_at(self.config_at(commit)), commit=commit)
+        return CommitSide(
+            self.git,
+            folder=self.folder_at(self.config_at(commit)),
+            commit=commit,
+            is_checked_out=revision == "HEAD" and not self.git.is_bare,
+        )
 
     def work_tree(self) -> WorkTree:
         """The work tree over HEAD."""
@@ -147,6 +152,7 @@ class Workspace:
             select=select,
             rules=judge,
         )
+        comparison = replace(comparison, misplaced=tuple(side.misplaced))
         return comparison if self.environment.server is None else doubt_absence(database, comparison)
 
 

@@ -185,10 +185,14 @@ class _Checkup:
             )
 
     def _workflows(self) -> Iterator[Finding]:
-        commit = self.facts.resolve("HEAD")
-        if commit is None:
+        commit = self.facts.resolve("HEAD") or ZERO
+        side = CommitSide(
+            self.facts, folder=self.folder, commit=commit, is_checked_out=not self.facts.is_bare
+        )
+        for problem in side.misplaced:
+            yield fault("out of place", f"{problem.file}: {problem.message}", problem.cure)
+        if side.revision is None:
             return
-        side = CommitSide(self.facts, folder=self.folder, commit=commit)
         if side.blobs:
             yield fine("workflows", f"{counted(len(side.blobs), 'file')} in {self.folder or '.'} at HEAD")
         else:

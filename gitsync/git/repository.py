@@ -151,14 +151,18 @@ class GitRepository:
             return
         raise broken_object(oid)
 
-    def tree(self, commit: str, folder: str) -> dict[str, TreeEntry]:
-        """The direct content of `folder` in `commit`, by name; empty where the folder isn't there."""
+    def tree(self, commit: str, folder: str, *, is_deep: bool = False) -> dict[str, TreeEntry]:
+        """The direct content of `folder` in `commit`, by name; empty where the folder isn't there.
+
+        is_deep: the files in it and in all of its subfolders instead, by path.
+        """
         spec = f"{commit}:{folder}" if folder not in ("", ".") else f"{commit}:"
         if self._kind(spec) != "tree":
             self._check_absent(commit, folder)
             return {}
         found = {}
-        for line in self._bytes(["ls-tree", "-z", "--full-tree", spec]).split(b"\0")[:-1]:
+        words = ["ls-tree", "-z", "--full-tree", *(["-r"] if is_deep else []), spec]
+        for line in self._bytes(words).split(b"\0")[:-1]:
             facts, _, name = line.partition(b"\t")
             mode, kind, oid = facts.decode().split(" ")
             found[os.fsdecode(name)] = TreeEntry(mode, kind, oid)

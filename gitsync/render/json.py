@@ -71,7 +71,7 @@ def status_json(
             for row in comparison.database.unkeyed
         ],
         "uncommitted": sorted(uncommitted),
-        "warnings": list(comparison.database.warnings),
+        "warnings": comparison.warnings,
     }
 
 

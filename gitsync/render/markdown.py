@@ -113,8 +113,8 @@ def render_status(
     if comparison.database.unkeyed:
         rows = [(plain(row.name), row.workflow_id, plain(row.reason)) for row in comparison.database.unkeyed]
         paper.add("In the database, but not for git:\n\n" + table(("name", "workflow", "why"), rows))
-    if comparison.database.warnings:
-        paper.add(bullets(f"{WARNED} {plain(text)}" for text in comparison.database.warnings))
+    if comparison.warnings:
+        paper.add(bullets(f"{WARNED} {plain(text)}" for text in comparison.warnings))
     return paper.end()
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
-from gitsync.git import ZERO, GitRepository, broken_object
-from gitsync.sides.files import remove_leftovers, write_aside
+from gitsync.git import ZERO, GitRepository, TreeEntry, broken_object
+from gitsync.sides.files import misplaced_files, remove_leftovers, write_aside
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.check import (
@@ -24,12 +25,19 @@ from gitsync.workflow.document import is_key
 from gitsync.workflow.parse import parse_again
 from gitsync.workflow.references import called_keys, raw_calls
 from gitsync.workflow.rules.judge import Judge, forgive
-from gitsync.workflow.rules.names import SUFFIX, is_workflow_name, name_fault
+from gitsync.workflow.rules.names import (
+    SUFFIX,
+    doubtful_names,
+    find_out_of_place,
+    is_workflow_name,
+    name_fault,
+)
 from gitsync.workflow.rules.rule import Severity
 from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Digest, Document, Key
 
 _CALL = CALL.encode()
+_REGULAR: Final = ("100644", "100755")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,12 @@ class CommitSide:
     """The workflows in one commit of a repository.
 
     folder: of the workflow files, from the repository's top; empty for the top itself.
-    commit: ZERO before the first commit.
+    commit: ZERO before the first commit. is_checked_out: it is what the work tree stands for.
     """
 
-    def __init__(self, git: GitRepository, *, folder: str, commit: str) -> None:
+    def __init__(self, git: GitRepository, *, folder: str, commit: str, is_checked_out: bool = False) -> None:
         self.git, self.folder, self.commit = git, folder, commit
+        self.is_checked_out = is_checked_out
         self._normal: set[str] = set()  # blobs that were examined, and are valid and normal as they stand
 
     @property
@@ -77,15 +86,18 @@ class CommitSide:
         return f"{self.folder}/{key}{SUFFIX}" if self.folder else f"{key}{SUFFIX}"
 
     @cached_property
+    def _tree(self) -> Mapping[str, TreeEntry]:
+        return {} if self.commit == ZERO else self.git.tree(self.commit, self.folder)
+
+    @cached_property
     def _listing(self) -> tuple[dict[Key, Digest], list[Problem]]:
         held: dict[Key, Digest] = {}
         problems = []
-        tree = {} if self.commit == ZERO else self.git.tree(self.commit, self.folder)
-        for name, entry in sorted(tree.items()):
+        for name, entry in sorted(self._tree.items()):
             if not is_workflow_name(name):
                 continue
             file = f"{self.folder}/{name}" if self.folder else name
-            fault = name_fault(name, is_regular=entry.mode in ("100644", "100755"))
+            fault = name_fault(name, is_regular=entry.mode in _REGULAR)
             if fault is None or fault.rule == "UNPORTABLE_NAME":
                 held[Key(name.removesuffix(SUFFIX))] = Digest(entry.oid)
             else:
@@ -101,6 +113,23 @@ class CommitSide:
     def strays(self) -> Sequence[Problem]:
         """Files in the folder that can be no workflow."""
         return self._listing[1]
+
+    @cached_property
+    def misplaced(self) -> Sequence[Problem]:
+        """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder, of the commit or of its work tree."""
+        found = set(self._misplaced_in_tree())
+        if self.is_checked_out:
+            found |= {*misplaced_files(self.git.top / self.folder, shown=self.folder)}
+        return sorted(found)
+
+    def _misplaced_in_tree(self) -> list[Problem]:
+        if not any(entry.kind == "tree" for entry in self._tree.values()):
+            return []
+        below = self.git.tree(self.commit, self.folder, is_deep=True)
+        names = doubtful_names([name for name, entry in below.items() if entry.mode in _REGULAR])
+        blobs = self.git.read_blobs(below[name].oid for name in names)
+        contents = ((name, data) for name, (_, data) in zip(names, blobs, strict=True))
+        return find_out_of_place(contents, folder=self.folder, taken=self._tree)
 
     def snapshot(self) -> Snapshot:
         """The tree as it stands: a blob that isn't in normal form has its own id here."""
@@ -159,6 +188,9 @@ class WorkTree(CommitSide):
     """
 
     on_written: Callable[[str], None] | None = None
+
+    def __init__(self, git: GitRepository, *, folder: str, commit: str) -> None:
+        super().__init__(git, folder=folder, commit=commit, is_checked_out=True)
 
     @cached_property
     def uncommitted(self) -> Mapping[Key, Digest | None]:

@@ -135,6 +135,8 @@ def check_pull(plan: Plan, comparison: Comparison, options: PullOptions) -> None
             code="EMPTY_SOURCE",
             cure="`gitsync push` brings them into the database; or is this the wrong tenant?",
         )
+    if options.prune:
+        comparison.check_prune()
     check_limits(plan, options.limits, overwrites_count=False)
 
 

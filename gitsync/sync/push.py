@@ -66,6 +66,8 @@ def check_push(
             code="EMPTY_SOURCE",
             cure="`gitsync pull` brings them into git",
         )
+    if options.prune:
+        comparison.check_prune()
     problems = find_problems(plan, comparison, source=source, raw_calls=target.raw_calls)
     if problems:
         rules = {problem.rule for problem in problems}

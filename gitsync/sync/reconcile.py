@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gitsync.errors import GitsyncError, Problem
+from gitsync.errors import GitsyncError, Problem, Refused
 from gitsync.sync.around import Surroundings
 from gitsync.sync.base import History, State, judge
 from gitsync.sync.plan import (
@@ -101,6 +101,7 @@ class LedgerSide(Side, Protocol):
         """Note marks alone."""
 
 
+_MOST_NAMED = 12
 Examine = Callable[[Collection[Key]], Iterator[tuple[Key, FileFacts]]]
 MakeHistory = Callable[[Collection[Key], Collection[str], Sequence[str]], History]
 """(keys in doubt, commits that marks name, commits that all of these contain) → the source commit's history."""
@@ -108,7 +109,10 @@ MakeHistory = Callable[[Collection[Key], Collection[str], Sequence[str]], Histor
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two sides compared: every selected key's entry, and what else was seen."""
+    """Two sides compared: every selected key's entry, and what else was seen.
+
+    misplaced: files of workflows that are in no entry, since they lie in a subfolder.
+    """
 
     entries: tuple[Entry, ...]
     database: Snapshot
@@ -117,6 +121,25 @@ class Comparison:
     marks: Mapping[Key, Sequence[Mark]]
     number: int
     is_selected: bool
+    misplaced: tuple[Problem, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know that stops nothing by itself."""
+        return [*map(str, self.misplaced), *self.database.warnings]
+
+    def check_prune(self) -> None:
+        """Raise Refused where a workflow that seems deleted may only have been moved."""
+        if self.misplaced:
+            files = ", ".join(problem.file for problem in self.misplaced[:_MOST_NAMED])
+            more = len(self.misplaced) - _MOST_NAMED
+            raise Refused(
+                f"with --prune a workflow that was moved would be taken for one that was deleted: {files}"
+                f"{f' and {more} more' if more > 0 else ''}; nothing was written",
+                code="FILE_OUT_OF_PLACE",
+                details={"problems": [problem.as_json() for problem in self.misplaced]},
+                cure=f"{self.misplaced[0].cure}, and commit; or leave out --prune",
+            )
 
 
 def compare(

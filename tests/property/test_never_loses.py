@@ -1,6 +1,6 @@
 """No edit is ever lost: random histories over a real git repository and a real database.
 
-People edit both sides, branch, merge and squash, deploy one branch to two databases, restore backups of them,
+People edit both sides, move files out of their place, branch, merge and squash, deploy one branch to two databases, restore backups of them,
 lose their ledgers, and run gitsync in every way that it has. Beside it a
 record of the truth is kept (who made which content, and which commits and databases have seen it), by which each
 write of gitsync's is judged. It knows nothing of marks, bases or trailers.
@@ -34,6 +34,8 @@ GUARD = "z"
 """A workflow that nobody touches, so that neither side is ever empty."""
 TEXTS = ("1", "2", "3")
 BRANCHES = ("main", "side")
+SUBFOLDER = "workflows/sub"
+"""Where files are moved to, and are out of their place."""
 ENVIRONMENTS = ("first", "second")
 """Two databases that the one repository is deployed to."""
 TENANT_VARIABLE = "LOOP_TENANT"
@@ -220,10 +222,24 @@ class World:
         return self.repository.head
 
     def gitsync(self, *arguments: str) -> Ran:
-        """Run one command line; it may succeed, or stop at a conflict, and nothing else."""
+        """Run one command line; it may succeed, or stop at a conflict, and nothing else.
+
+        Where a file is out of its place, nothing is pruned.
+        """
         ran = self.loop.gitsync(*arguments, "-e", self.truth.environment, variables=variables_of(self.loops))
-        assert ran.code in {0, 3}, f"gitsync {' '.join(arguments)}: exit {ran.code}\n{ran.out}{ran.err}"
+        is_refused = "--prune" in arguments and arguments[0] != "plan" and self._is_out_of_place(arguments)
+        allowed = {6} if is_refused else {0, 3}
+        assert ran.code in allowed, f"gitsync {' '.join(arguments)}: exit {ran.code}\n{ran.out}{ran.err}"
+        assert not is_refused or ran.json["code"] == "FILE_OUT_OF_PLACE"
         return ran
+
+    def _is_out_of_place(self, arguments: Sequence[str]) -> bool:
+        if "--ref" in arguments:  # what the work tree holds is none of this commit's business
+            commit = arguments[arguments.index("--ref") + 1]
+            return bool(self.repository.git("ls-tree", commit, f"{SUBFOLDER}/"))
+        return any((self.repository.path / SUBFOLDER).glob("*")) or bool(
+            self.repository.git("ls-tree", self.head, f"{SUBFOLDER}/")
+        )
 
     def note_head(self) -> None:
         """Take the commit at HEAD into the truth: contents that a parent has keep the act that made them."""
@@ -329,6 +345,26 @@ class NeverLoses(RuleBasedStateMachine):
         else:
             self.world.overlay[key] = Content(text, self.truth.act())
 
+    @rule(key=keys, is_committed=st.booleans())
+    def move_to_a_subfolder(self, key: str, is_committed: bool) -> None:
+        self.discard()
+        path, aside = self.world.loop.path(key), self.repository.path / SUBFOLDER / f"{key}.json"
+        if path.exists():
+            aside.parent.mkdir(exist_ok=True)
+            path.replace(aside)
+            self.world.overlay[key] = Content(None, self.truth.act())
+            if is_committed:
+                self._commit("Move to a subfolder")
+
+    @rule()
+    def move_back(self) -> None:
+        """Put each file to its place, and drop it where another has come there."""
+        self.discard()
+        for aside in (self.repository.path / SUBFOLDER).glob("*"):
+            path = self.world.loop.path(aside.stem)
+            aside.unlink() if path.exists() else aside.rename(path)
+        self._commit("Move back")
+
     @precondition(lambda self: self.world.overlay)
     @rule()
     def commit_what_is_there(self) -> None:
@@ -418,7 +454,7 @@ class NeverLoses(RuleBasedStateMachine):
         elif planned is not None:
             assert planned.json["wouldFail"]["code"] == ran.json["code"]
         if "--force" in policy:
-            assert ran.code == 0
+            assert ran.code in {0, 6}
 
     @rule(
         commit=st.booleans(),
@@ -434,7 +470,7 @@ class NeverLoses(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """Both ways with everything: whatever is in no conflict is in step, and stays so."""
-        self.discard()
+        self.move_back()
         for is_second in (False, True):
             pulled = self._pull(["--commit", "--prune"], is_forced=False)
             pushed = self._push(self.world.head, ["--update", "--prune", "--skip-conflicts"])
@@ -482,6 +518,9 @@ class NeverLoses(RuleBasedStateMachine):
         ran = self.world.gitsync("pull", "-o", "json", *options)
 
         assert self.world.database() == held
+        if ran.code == 6:
+            assert {key: self.world.loop.text(key) for key in KEYS} == {k: v.text for k, v in before.items()}
+            return ran
         for key in KEYS:
             now, row = self.world.loop.text(key), self.truth.rows[key]
             if key in ran.changes:

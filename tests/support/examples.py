@@ -70,7 +70,8 @@ def _put_name(text: str, workflows: Path) -> None:
         return
     for name in text.split(" + "):
         key = name.removesuffix(".json")
-        (workflows / name).write_bytes(canonical_bytes(document(key, STATE)))
+        (workflows / name).parent.mkdir(exist_ok=True)
+        (workflows / name).write_bytes(canonical_bytes(document(key.rpartition("/")[2], STATE)))
 
 
 def _content(example: Example) -> bytes:

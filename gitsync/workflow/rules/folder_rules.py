@@ -32,6 +32,17 @@ RULES: Final = (
         published=Severity.WARNING,
     ),
     Rule(
+        "FILE_OUT_OF_PLACE",
+        "A workflow's file lies directly in the folder",
+        "The folder of the workflows is flat. In a subfolder a workflow would seem deleted, so every command names it, "
+        "and `--prune` deletes nothing while one is there. Move it back; a name such as `billing.dunning.json` groups "
+        "as well.",
+        bad=(Example("name", "billing/orders.json"),),
+        good=(Example("name", "billing.orders.json"),),
+        is_fixed=True,
+        is_of_text=True,
+    ),
+    Rule(
         "UNRESOLVED_REFERENCE",
         "A called workflow exists",
         "`key:<key>` names a file of the folder. A push looks into the database too, and there it is always an error: "

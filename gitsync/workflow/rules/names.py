@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+import shlex
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from gitsync.workflow.document import is_key
+import orjson
+
+from gitsync.errors import Problem
+from gitsync.workflow.document import FORMAT, is_key
 from gitsync.workflow.rules.rule import Fault
 
 SUFFIX: Final = ".json"
+CONFIG_NAME: Final = "gitsync.yaml"
+"""The file that makes a folder a project of its own, wherever it lies."""
+_HEADER: Final = re.compile(rb'"format"\s*:\s*"' + re.escape(FORMAT.encode()) + rb'"')
 _DEVICES: Final = frozenset(
     {"aux", "con", "nul", "prn", *(f"{name}{number}" for name in ("com", "lpt") for number in range(1, 10))}
 )
@@ -37,6 +45,52 @@ def name_fault(name: str, *, is_regular: bool = True) -> Fault | None:
         message = f"Windows has no files named {name}: {stem.partition('.')[0]} is a device there"
         return Fault((), "UNPORTABLE_NAME", message, "rename the file and its key")
     return None
+
+
+def doubtful_names(names: Collection[str]) -> list[str]:
+    """Those of `names`, paths of files from the folder, that may be workflows in a subfolder; sorted.
+
+    What lies beside or below a configuration of its own belongs to another project.
+    """
+    tops = [name.removesuffix(CONFIG_NAME) for name in names if name.endswith(f"/{CONFIG_NAME}")]
+    below = (name for name in names if "/" in name and is_workflow_name(name))
+    return sorted(name for name in below if not any(name.startswith(top) for top in tops))
+
+
+def find_out_of_place(
+    contents: Iterable[tuple[str, bytes]], *, folder: str, taken: Collection[str]
+) -> list[Problem]:
+    """A FILE_OUT_OF_PLACE for each of `contents`, paths from `folder` and data, that is a workflow's.
+
+    folder: as messages name it. taken: the names directly in it.
+    """
+    prefix = f"{folder}/" if folder else ""
+    return [
+        _out_of_place(prefix + path, place=prefix + name, is_taken=name in taken)
+        for path, data in contents
+        for name in [path.rpartition("/")[2]]
+        if _holds_workflow(data)
+    ]
+
+
+def _holds_workflow(data: bytes) -> bool:
+    """Whether a file says that it is a workflow's, be it one that cannot be read."""
+    if FORMAT.encode() not in data and b"\\u" not in data:
+        return False
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _HEADER.search(data) is not None
+    return isinstance(value, dict) and value.get("format") == FORMAT
+
+
+def _out_of_place(file: str, *, place: str, is_taken: bool) -> Problem:
+    message = "this workflow lies in a subfolder, where it is neither pushed nor pulled"
+    if is_taken:
+        message, cure = f"{message}; {place} is there as well", "keep one of the two"
+    else:
+        cure = f"`mv -n {shlex.quote(file)} {shlex.quote(place)}`"
+    return Problem(file, rule="FILE_OUT_OF_PLACE", message=message, cure=cure)
 
 
 def collisions(names: Collection[str]) -> list[tuple[str, Fault]]:
