@@ -1,16 +1,15 @@
-"""What a hook asks git before a commit; apart from gitsync.git, since importing GitPython takes longer."""
+"""What a hook asks git before a commit."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Final
 
 from gitsync.errors import GitError
+from gitsync.git.process import Git, reason_of
 
-_COMMAND: Final = (
-    "git", "-c", "core.quotePath=false", "--no-pager",
+_WORDS: Final = (
     "diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "--diff-filter=D", "-z",
 )  # fmt: skip
 
@@ -23,11 +22,8 @@ def staged_deletions(folder: Path) -> list[Path]:
     top = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
     if top is None:
         return []
-    try:
-        done = subprocess.run(_COMMAND, cwd=top, capture_output=True, check=False)
-    except FileNotFoundError as error:
-        raise GitError("git is not on the PATH", code="GIT_MISSING", cure="install git") from error
-    if done.returncode != 0:
-        reason = done.stderr.decode("utf-8", "replace").strip()
+    answer = Git(top).ask(_WORDS)
+    if answer.status:
+        reason = reason_of(answer.said)
         raise GitError(f"git cannot tell what is staged: {reason}", cure="`git status` may say more")
-    return [top / os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return [top / os.fsdecode(name) for name in answer.out.split(b"\0") if name]

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final, Self
 
-from git.exc import CommandError
-
 from gitsync.errors import GitError
-from gitsync.git.repository import _WHOLE, PINNED, ZERO, GitRepository, TreeEntry, _bytes, _reason, _run
+from gitsync.git.process import reason_of
+from gitsync.git.repository import _WHOLE, ZERO, GitRepository, TreeEntry
 
 _OWN_INDEX: Final = (*_WHOLE, "-c", "core.splitIndex=false", "-c", "i18n.commitEncoding=UTF-8")
 """A split index would leave its shared half in the repository."""
@@ -74,15 +73,13 @@ class Branches(GitRepository):
                 stream.write(b"blob\ndata %d\n%b\n" % (len(data), data))
             stream.write(b"done\n")
             stream.seek(0)
-            words = ["git", *PINNED, "fast-import", "--quiet", "--done"]
-            try:
-                self._git.execute(words, istream=stream, stdout_as_string=False)
-            except CommandError as error:
-                raise GitError(
-                    f"git cannot store the files: {_reason(error)}",
-                    code="CANNOT_WRITE",
-                    cure="check rights and space, pull again; nothing was changed",
-                ) from error
+            answer = self._git.ask(["fast-import", "--quiet", "--done"], stdin=stream)
+        if answer.status:
+            raise GitError(
+                f"git cannot store the files: {reason_of(answer.said)}",
+                code="CANNOT_WRITE",
+                cure="check rights and space, pull again; nothing was changed",
+            )
 
     def missing(self, oids: Collection[str]) -> frozenset[str]:
         """Those of `oids` that this repository has no object for."""
@@ -104,8 +101,8 @@ class Branches(GitRepository):
         with tempfile.TemporaryDirectory() as folder:
             own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
 
-            def run(*words: str, stdin: bytes | None = None) -> str:
-                return _bytes(_run(self._git, [*_OWN_INDEX, *words], stdin=stdin, env=own)).decode().strip()
+            def run(*words: str, stdin: bytes = b"") -> str:
+                return self._bytes([*_OWN_INDEX, *words], stdin=stdin, env=own).decode().strip()
 
             run("read-tree", parent or "--empty")
             run("update-index", "-z", "--index-info", stdin=b"".join(lines))

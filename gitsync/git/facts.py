@@ -8,11 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
-import git
-from git.exc import CommandError
-
 from gitsync.errors import GitError
-from gitsync.git.repository import ZERO, GitRepository, _bytes
+from gitsync.git.process import Git
+from gitsync.git.repository import ZERO, GitRepository
 
 OLDEST_GIT: Final = (2, 30)
 ATTRIBUTES: Final = ("text", "eol", "filter", "ident", "working-tree-encoding", "merge")
@@ -27,13 +25,7 @@ IN_PROGRESS: Final = {
 
 def git_version() -> tuple[tuple[int, int], str]:
     """Git's version as numbers and in full; raises GitError (GIT_MISSING) where there is none."""
-    try:
-        out = git.Git().execute(["git", "version"], stdout_as_string=False)
-    except CommandError as error:
-        raise GitError(
-            "there is no `git` on the PATH", code="GIT_MISSING", cure="install git 2.30 or newer"
-        ) from error
-    text = _bytes(out).decode(errors="replace").removeprefix("git version ").strip()
+    text = Git(Path()).run(["version"]).decode(errors="replace").removeprefix("git version ").strip()
     numbers = re.match(r"(\d+)\.(\d+)", text)
     return ((int(numbers[1]), int(numbers[2])) if numbers else (0, 0)), text
 
@@ -93,10 +85,10 @@ class GitFacts(GitRepository):
 
     def is_ignored(self, path: str) -> bool:
         """Whether ``.gitignore`` and its like leave `path` out."""
-        # not through `_bytes`: check-ignore refuses to run with --literal-pathspecs
-        words = ["git", "check-ignore", "--quiet", "--no-index", "--", path]
-        status, _, _ = self._git.execute(words, with_extended_output=True, with_exceptions=False)
-        return status == 0
+        words = ["check-ignore", "--quiet", "--no-index", "--", path]
+        return (
+            self._git.ask(words, env={"GIT_LITERAL_PATHSPECS": "0"}).status == 0
+        )  # it refuses to run with them
 
     @property
     def hooks(self) -> list[str]:

@@ -1,54 +1,26 @@
 """The few git operations that gitsync uses, asked of one repository.
 
 Everything is asked in bulk: one tree listing, one ``cat-file --batch``, one ``log``. Output is read
-NUL-separated, and settings that would change it (quoting, line ends, merges in logs) are pinned on
-each call, so that a person's configuration cannot change an answer.
+NUL-separated.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a git that is missing is our error, not its import's
-import git
-from git.exc import CommandError
+from typing import Final
 
 from gitsync.errors import GitError
+from gitsync.git.process import Git, reason_of
 
-PINNED: Final = [
-    "-c", "core.quotePath=false",
-    "-c", "core.fsmonitor=false",
-    "-c", "core.commentChar=#",
-    "-c", "log.diffMerges=separate",
-    "-c", "log.showRoot=true",
-    "-c", "log.showSignature=false",
-    "-c", "diff.noprefix=false",
-    "-c", "diff.orderFile=/dev/null",
-    "-c", "color.ui=false",
-    "--no-pager",
-    "--no-replace-objects",
-    "--literal-pathspecs",
-]  # fmt: skip
 _WHOLE: Final = ("-c", "core.sparseCheckout=false")
 """A sparse checkout would hide its marks from us, and refuse paths outside its definition."""
 ZERO: Final = "0" * 40
 """The object id that stands for none: before the first commit, or a file that is not there."""
-REPOSITORY_VARIABLES: Final = (
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS", "GIT_DIR", "GIT_GLOB_PATHSPECS", "GIT_GRAFT_FILE", "GIT_ICASE_PATHSPECS",
-    "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_LITERAL_PATHSPECS", "GIT_NAMESPACE",
-    "GIT_NOGLOB_PATHSPECS", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
-)  # fmt: skip
-"""What a git hook leaves in the environment, which would point git elsewhere (``git rev-parse --local-env-vars``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +54,17 @@ class GitRepository:
         self.top = top
         self.git_dir = git_dir
         self.is_bare = is_bare
-        self._git = git.Git(str(top))
+        self._git = Git(top)
 
     @classmethod
     def open(cls, folder: Path) -> GitRepository:
         """The repository that `folder` is in; raises GitError where there is none or git cannot read it."""
-        probe = git.Git(str(folder))
+        probe = Git(folder)
         words = ["--is-bare-repository", "--show-object-format", "--absolute-git-dir"]
-        try:
-            out = probe.execute(["git", *PINNED, "rev-parse", *words], stdout_as_string=False)
-        except CommandError as error:
-            raise _opening_error(folder, error) from error
-        bare, object_format, git_dir = os.fsdecode(_bytes(out)).split("\n")[:3]
+        answer = probe.ask(["rev-parse", *words])
+        if answer.status:
+            raise _opening_error(folder, reason_of(answer.said))
+        bare, object_format, git_dir = os.fsdecode(answer.out).split("\n")[:3]
         if object_format != "sha1":
             raise GitError(
                 f"{folder} is a {object_format} repository; gitsync needs SHA-1 object ids",
@@ -102,8 +73,8 @@ class GitRepository:
             )
         if bare == "true":
             return cls(Path(git_dir), Path(git_dir), is_bare=True)
-        top = probe.execute(["git", *PINNED, "rev-parse", "--show-toplevel"], stdout_as_string=False)
-        return cls(Path(os.fsdecode(_bytes(top)).rstrip("\n")), Path(git_dir), is_bare=False)
+        top = os.fsdecode(probe.run(["rev-parse", "--show-toplevel"])).rstrip("\n")
+        return cls(Path(top), Path(git_dir), is_bare=False)
 
     @property
     def common_dir(self) -> Path:
@@ -114,7 +85,7 @@ class GitRepository:
     @staticmethod
     def create(folder: Path) -> None:
         """Make a repository in `folder`, its first branch ``main``."""
-        _run(git.Git(str(folder)), ["-c", "init.defaultBranch=main", "init", "-q", "--object-format=sha1"])
+        Git(folder).run(["-c", "init.defaultBranch=main", "init", "-q", "--object-format=sha1"])
 
     # ---------------------------------------------------------------- commits and trees
 
@@ -186,35 +157,15 @@ class GitRepository:
         wanted = list(oids)
         if not wanted:
             return
-        process: Any = self._git.execute(
-            ["git", *PINNED, "cat-file", "--batch", "--buffer"],
-            istream=subprocess.PIPE,
-            as_process=True,
-            env={"GIT_NO_LAZY_FETCH": "1"},
-        )
-
-        def ask() -> None:
-            # a thread of its own: both pipes fill up otherwise, and neither side moves
-            with process.stdin as stdin:
-                try:
-                    stdin.write("".join(f"{oid}\n" for oid in wanted).encode())
-                except BrokenPipeError:
-                    return  # the reader has seen why
-
-        writer = threading.Thread(target=ask, daemon=True)
-        writer.start()
-        try:
+        asked = "".join(f"{oid}\n" for oid in wanted).encode()
+        with self._git.reading(["cat-file", "--batch", "--buffer"], stdin=asked) as stream:
             for oid in wanted:
-                head = process.stdout.readline().split()
+                head = stream.readline().split()
                 if len(head) != 3 or head[1] != b"blob":
                     raise broken_object(oid)
-                data = process.stdout.read(int(head[2]))
-                process.stdout.read(1)
+                data = stream.read(int(head[2]))
+                stream.read(1)
                 yield oid, data
-        finally:
-            process.stdout.close()
-            writer.join()
-            process.proc.wait()
 
     def have(self, oids: Collection[str], *, kind: str = "commit") -> frozenset[str]:
         """Those of `oids` that this clone holds, as objects of that kind."""
@@ -315,30 +266,18 @@ class GitRepository:
         A commit made later finds the objects there, so that compressing them costs no time of its own. It needs
         none of them: what fails here is done again, and explained, by the commit.
         """
-        process: Any = self._git.execute(
-            ["git", *PINNED, "hash-object", "-w", "--stdin-paths"],
-            istream=subprocess.PIPE,
-            as_process=True,
-            with_stdout=False,
-        )
+        is_alive = True
+        with self._git.feeding(["hash-object", "-w", "--stdin-paths"]) as feed:
 
-        def store(path: str) -> None:
-            if "\n" not in path and not path.startswith('"') and not process.stdin.closed:
-                try:
-                    process.stdin.write(os.fsencode(path) + b"\n")
-                except OSError:
-                    self._close(process)
+            def store(path: str) -> None:
+                nonlocal is_alive
+                if is_alive and "\n" not in path and not path.startswith('"'):
+                    try:
+                        feed(os.fsencode(path) + b"\n")
+                    except (OSError, GitError):
+                        is_alive = False
 
-        try:
             yield store
-        finally:
-            self._close(process)
-            process.proc.wait()
-
-    @staticmethod
-    def _close(process: Any) -> None:
-        with suppress(OSError):
-            process.stdin.close()
 
     def check_can_commit(self) -> None:
         """Raise GitError where a commit could not be made: no identity, or a merge in progress."""
@@ -420,7 +359,7 @@ class GitRepository:
                 stdin=b"".join(line + b"\0" for line in lines),
                 env=own,
             )
-            return _bytes(_run(self._git, ["write-tree"], env=own)).decode().strip()
+            return self._bytes(["write-tree"], env=own).decode().strip()
 
     # ---------------------------------------------------------------- one call
 
@@ -429,11 +368,11 @@ class GitRepository:
         return out.decode(errors="replace").split("\n")[0].rsplit(" ", 1)[-1]
 
     def _bytes(
-        self, words: Sequence[str], *, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+        self, words: Sequence[str], *, stdin: bytes = b"", env: Mapping[str, str] | None = None
     ) -> bytes:
-        return _bytes(_run(self._git, words, stdin=stdin, env=env))
+        return self._git.run(words, stdin=stdin, env=env)
 
-    def _text(self, words: Sequence[str], *, stdin: bytes | None = None) -> str:
+    def _text(self, words: Sequence[str], *, stdin: bytes = b"") -> str:
         return os.fsdecode(self._bytes(words, stdin=stdin))
 
 
@@ -475,41 +414,7 @@ def _oid(text: str) -> str | None:
     return None if text == ZERO else text
 
 
-def _bytes(out: object) -> bytes:
-    return out if isinstance(out, bytes) else str(out).encode()
-
-
-def _run(
-    runner: git.Git,
-    words: Sequence[str],
-    *,
-    stdin: bytes | None = None,
-    env: Mapping[str, str] | None = None,
-) -> object:
-    with tempfile.TemporaryFile() as given:
-        if stdin:
-            given.write(stdin)
-            given.seek(0)
-        try:
-            return runner.execute(
-                ["git", *PINNED, *words],
-                istream=given,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-                env={"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"} | dict(env or {}),
-            )
-        except CommandError as error:
-            verb = next((word for word in words if not word.startswith("-") and "=" not in word), "")
-            raise GitError(f"git {verb} failed: {_reason(error)}") from error
-
-
-def _reason(error: CommandError) -> str:
-    text = str(error.stderr or error).strip().removeprefix("stderr:").strip().strip("'").strip()
-    return text.removeprefix("fatal: ") or "no reason given"
-
-
-def _opening_error(folder: Path, error: CommandError) -> GitError:
-    reason = _reason(error)
+def _opening_error(folder: Path, reason: str) -> GitError:
     if "not a git repository" in reason:
         return GitError(
             f"{folder} is not in a git repository",
@@ -522,6 +427,4 @@ def _opening_error(folder: Path, error: CommandError) -> GitError:
             code="DUBIOUS_OWNERSHIP",
             cure=f"`git config --global --add safe.directory {folder}`",
         )
-    if isinstance(error, git.exc.GitCommandNotFound):
-        return GitError("there is no `git` on the PATH", code="GIT_MISSING", cure="install git 2.30 or newer")
     return GitError(f"git cannot read {folder}: {reason}")

@@ -130,6 +130,17 @@ def test_line_ends_are_never_converted(loop: Loop, setting: str) -> None:
     assert b"\r" not in loop.path("a").read_bytes()
 
 
+def test_a_warning_for_each_new_file_does_not_stop_a_pull(loop: Loop) -> None:
+    loop.repository.git("config", "core.autocrlf", "true")
+    for number in range(300):
+        loop.editor.create(f"{number}-{'x' * 150}", "A1")
+
+    pulled = loop.gitsync("pull", "--commit")
+
+    assert pulled.code == 0, pulled.err
+    assert loop.repository.git("ls-tree", "--name-only", "HEAD:workflows").count("\n") == 299
+
+
 def test_a_checkout_that_converted_line_ends_has_no_edit(loop: Loop) -> None:
     loop.commit(a="A1", b="B1")
     loop.push()

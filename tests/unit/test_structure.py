@@ -18,7 +18,7 @@ ALLOWED = {
     "finding": {"errors"},
     "masking": {"masking"},
     "git": {"errors", "git"},
-    "staging": {"errors", "staging"},
+    "staging": {"errors", "git", "staging"},
     "database": SYNC | {"database", "finding"},
     "doctor": SYNC | {"config", "doctor", "finding", "git", "sides"},
     "sides": SYNC | {"database", "git", "sides"},
@@ -68,3 +68,9 @@ def test_what_a_workflow_is_and_how_it_is_decided_know_neither_git_nor_sql_nor_c
     roots = {name.split(".")[0] for name in imported(path)}
 
     assert not roots & {"click", "git", "os", "rich", "sqlalchemy", "subprocess", "psycopg"}
+
+
+def test_processes_are_started_in_one_place() -> None:
+    starting = {str(path.relative_to(PACKAGE)) for path in MODULES if "subprocess" in imported(path)}
+
+    assert starting == {"git/process.py"}

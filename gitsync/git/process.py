@@ -1,0 +1,224 @@
+"""Git's processes: each is started here, has its stderr read, and a deadline.
+
+Settings that would change an answer (quoting, line ends, merges in logs) or run a program (hooks, a monitor)
+are pinned on each call, so that neither a person's configuration nor a repository's can do either.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import selectors
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from gitsync.errors import GitError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+PINNED: Final = (
+    "-c", "core.quotePath=false",
+    "-c", "core.fsmonitor=false",
+    "-c", "core.commentChar=#",
+    "-c", "log.diffMerges=separate",
+    "-c", "log.showRoot=true",
+    "-c", "log.showSignature=false",
+    "-c", "diff.noprefix=false",
+    "-c", "diff.orderFile=/dev/null",
+    "-c", "color.ui=false",
+    "--no-pager",
+    "--no-replace-objects",
+)  # fmt: skip
+REPOSITORY_VARIABLES: Final = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS", "GIT_DIR", "GIT_GLOB_PATHSPECS", "GIT_GRAFT_FILE", "GIT_ICASE_PATHSPECS",
+    "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_LITERAL_PATHSPECS", "GIT_NAMESPACE",
+    "GIT_NOGLOB_PATHSPECS", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
+)  # fmt: skip
+"""What a git hook leaves in the environment, which would point git elsewhere (``git rev-parse --local-env-vars``)."""
+DEADLINE: Final = 600.0
+"""Seconds that one git process may take, or that it may keep a stream waiting."""
+_GRACE: Final = 5.0
+"""Seconds that a process has to remove its lock files once it is told to end."""
+_MOST_TOLD: Final = 10_000
+"""Characters of what git says that are looked at for the reason of a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one process has printed, and its exit status."""
+
+    status: int
+    out: bytes
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """Git at work in one folder."""
+
+    folder: Path
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: bytes | IO[bytes] = b"",
+        env: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """What ``git WORDS`` prints; raises GitError where it fails."""
+        answer = self.ask(words, stdin=stdin, env=env)
+        if answer.status:
+            raise GitError(f"git {_verb(words)} failed: {reason_of(answer.said)}")
+        return answer.out
+
+    def ask(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: bytes | IO[bytes] = b"",
+        env: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """What ``git WORDS`` prints and says, also where it fails; raises GitError where it cannot be asked."""
+        data, source = (stdin, subprocess.PIPE) if isinstance(stdin, bytes) else (None, stdin)
+        process = self._start(words, stdin=source, stderr=subprocess.PIPE, env=env)
+        with _ending(process):
+            try:
+                out, said = process.communicate(data, timeout=DEADLINE)
+            except subprocess.TimeoutExpired as error:
+                raise self._too_slow(words) from error
+        return Answer(process.returncode, out, said.decode("utf-8", "replace"))
+
+    @contextmanager
+    def reading(self, words: Sequence[str], *, stdin: bytes) -> Iterator[IO[bytes]]:
+        """The stream of what ``git WORDS`` prints; one that keeps the reader waiting raises GitError."""
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(stdin)
+            given.seek(0)
+            process = self._start(words, stdin=given, stderr=said)
+            with _ending(process), selectors.DefaultSelector() as selector:
+                assert process.stdout is not None
+                selector.register(process.stdout, selectors.EVENT_READ)
+                raw = _Patient(process.stdout.fileno(), lambda: self._wait(selector, words))
+                with io.BufferedReader(raw, 1 << 16) as stream:
+                    yield stream
+
+    @contextmanager
+    def feeding(self, words: Sequence[str]) -> Iterator[Callable[[bytes], None]]:
+        """A function that hands bytes to ``git WORDS``, whose output nobody needs.
+
+        It raises GitError where the process keeps it waiting, BrokenPipeError where that has ended. Whether the
+        process succeeds in the end is not looked at.
+        """
+        with tempfile.TemporaryFile() as said:
+            process = self._start(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+            with _ending(process), selectors.DefaultSelector() as selector:
+                assert process.stdin is not None
+                pipe = process.stdin.fileno()
+                os.set_blocking(pipe, False)
+                selector.register(pipe, selectors.EVENT_WRITE)
+
+                def feed(data: bytes) -> None:
+                    while data:
+                        self._wait(selector, words)
+                        with suppress(BlockingIOError):
+                            data = data[os.write(pipe, data) :]
+
+                yield feed
+                selector.unregister(pipe)
+                process.stdin.close()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(DEADLINE)
+
+    def _start(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: int | IO[bytes],
+        stderr: int | IO[bytes],
+        stdout: int = subprocess.PIPE,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                ["git", *PINNED, *words],
+                cwd=self.folder,
+                env=_environment() | dict(env or {}),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        except OSError as error:
+            if not self.folder.is_dir():
+                raise GitError(f"there is no folder {self.folder}", cure="name one that is there") from error
+            raise GitError(
+                "there is no `git` on the PATH", code="GIT_MISSING", cure="install git 2.30 or newer"
+            ) from error
+
+    def _wait(self, selector: selectors.BaseSelector, words: Sequence[str]) -> None:
+        if not selector.select(DEADLINE):
+            raise self._too_slow(words)
+
+    def _too_slow(self, words: Sequence[str]) -> GitError:
+        return GitError(
+            f"`git {_verb(words)}` has not answered for {DEADLINE:g} seconds in {self.folder}; it was ended",
+            code="GIT_TIMEOUT",
+            cure=f"`git -C {self.folder} status` may wait as well: for a filter, a lock, or a drive that is gone",
+        )
+
+
+class _Patient(io.RawIOBase):
+    """A pipe that is waited for before each read."""
+
+    def __init__(self, pipe: int, wait: Callable[[], None]) -> None:
+        self._pipe, self._wait = pipe, wait
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        self._wait()
+        return os.readv(self._pipe, [buffer])
+
+
+@contextmanager
+def _ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let no process outlive the block, nor wait for one that doesn't end by itself."""
+    try:
+        yield
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a git process: it speaks English, asks nobody, and fetches nothing by itself."""
+    own = {"LANGUAGE": "C", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+    return {**os.environ, **own, "GIT_LITERAL_PATHSPECS": "1"}
+
+
+def reason_of(said: str) -> str:
+    """Why git failed, from what it says on stderr: warnings and progress come before it."""
+    lines = said[-_MOST_TOLD:].strip().splitlines()
+    reasons = [line.partition(": ")[2] for line in lines if line.startswith(("fatal: ", "error: "))]
+    return "\n".join(reasons or lines) or "no reason given"
+
+
+def _verb(words: Sequence[str]) -> str:
+    return next((word for word in words if not word.startswith("-") and "=" not in word), "")
