@@ -36,6 +36,7 @@ def test_both_hooks_are_offered_and_ask_for_one_process() -> None:
     for hook in HOOKS.values():
         assert (hook["language"], hook["require_serial"]) == ("python", True)
         assert hook["entry"].split()[0] == "gitsync"
+        assert hook["args"][-1] == "--"
 
 
 @pytest.mark.parametrize(
@@ -245,6 +246,16 @@ def test_a_commit_without_workflows_is_none_of_the_hooks_business(repository_wit
     done = repository_with_hooks.git("commit", "-q", "-m", "Delete")
 
     assert done.returncode == 0, done.stderr
+
+
+def test_a_file_called_like_an_option_is_a_file(repository_with_hooks: Repository) -> None:
+    repository_with_hooks.write("--explain=SECRETS.json", "{}")
+    repository_with_hooks.put("a", {"id": "s", "type": "state.set", "config": {"stat": "X"}})
+
+    done = repository_with_hooks.commit()
+
+    assert done.returncode == 1
+    assert "[INVALID_DEFINITION]" in done.stderr
 
 
 def test_a_fault_in_the_configuration_stops_a_commit(repository_with_hooks: Repository) -> None:
