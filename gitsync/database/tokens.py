@@ -106,19 +106,27 @@ class Tokens:
                 )
 
     def find(self, token: str) -> Token | None:
-        """The token in use that `token` is, ``None`` for any other text; hashes are compared in constant time."""
+        """The token in use that `token` is, ``None`` for any other text; hashes are compared in constant time.
+
+        What has not the form of a token costs no query.
+        """
         match = _TOKEN.fullmatch(token)
+        if match is None:
+            return None
         with self._reading() as (connection, tables):
             table = tables.tokens
-            query = select(table).where(
-                table.c.tenant == tables.ledger_tenant, table.c.id == (match[1] if match else "")
-            )
+            query = select(table).where(table.c.tenant == tables.ledger_tenant, table.c.id == match[1])
             row = connection.execute(query).mappings().first()
         held = row["hash"] if row is not None else _NO_HASH
         is_same = hmac.compare_digest(held, _hash(token))
         if row is None or not is_same or row["revoked_at"] is not None:
             return None
         return _token(row)
+
+    def check(self) -> None:
+        """Raise where no token could be found now."""
+        with self._reading():
+            pass
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Connection, Tables]]:
@@ -142,6 +150,11 @@ class Tokens:
         check_tables(found)
         check_tokens(found)
         return tables_of(connection, found, check_tenant(found, self._tenant))
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` has the form of a token, as all have that `Tokens.add` makes."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def check_tokens(found: Found) -> None:

@@ -22,7 +22,7 @@ _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 async def admit(server: Server, request: Request, role: Role) -> Token:
     """The token of a request that may do what takes `role`; raises HttpError 401 and 403."""
     text, is_cookie = _credentials(request)
-    token = await server.call(server.service.find_token, text) if text else None
+    token = await server.find_token(text)
     if token is None:
         raise HttpError(
             401,

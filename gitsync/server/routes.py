@@ -103,11 +103,7 @@ class Routes:
 
     async def readyz(self, _request: Request) -> Response:
         """An import could be written now."""
-        self._server.metrics.ready.set(0)
-        if self._server.is_stopping:
-            raise HttpError(503, "STOPPING", "the server is about to stop")
-        await self._server.call(self._service.check_ready)
-        self._server.metrics.ready.set(1)
+        await self._server.check_ready()
         return json_answer({"status": "ready"})
 
     async def metrics(self, _request: Request) -> Response:

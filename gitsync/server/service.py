@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gitsync.database.connect import limit_statements, make_engine, mask_url
-from gitsync.database.ledger import check_ledger
 from gitsync.database.listing import iter_definition_rows, read_key, read_version, read_version_list
 from gitsync.database.tokens import Token, Tokens
 from gitsync.errors import DatabaseError, InvalidInput, PlanStale
@@ -31,6 +30,8 @@ from gitsync.workflow.types import Digest, Json, Key
 
 READERS: Final = 8
 """Reading requests that are worked on at a time; each has a connection of its own."""
+STRANGERS: Final = 2
+"""The same of requests of which nobody knows yet who sent them."""
 _TRIES: Final = 5
 _WRAPPED: Final = {"bundle", "expectedDigests"}
 
@@ -78,7 +79,7 @@ class Service:
         self.address: Final = mask_url(place.url)
         self.registry: Final = registry
         self._engine = make_engine(
-            place.url, command="serve", lock_timeout=place.lock_timeout, pool_size=READERS + 1
+            place.url, command="serve", lock_timeout=place.lock_timeout, pool_size=READERS + STRANGERS + 1
         )
         limit_statements(self._engine, place.statement_timeout)
         self._tokens = Tokens(
@@ -91,9 +92,9 @@ class Service:
 
     def check_ready(self) -> None:
         """Raise where an import could not be written now, or a token not be checked."""
-        with self._database() as database, database.rows() as (_, tables):
-            check_ledger(tables.found)
-        self._tokens.list()
+        with self._database() as database:
+            database.require_ledger()
+        self._tokens.check()
 
     def find_token(self, text: str) -> Token | None:
         """The token in use that `text` is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,22 @@ import sqlalchemy as sa
 
 from gitsync.database.tokens import Role
 from gitsync.server.openapi import make_openapi
-from gitsync.server.state import Bounds
+from gitsync.server.state import READY_SECONDS, VERDICT_SECONDS, Bounds
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 from gitsync.workflow.schema import load_schema
 from tests.support.loop import TENANT, Loop, make_loop
-from tests.support.server import DEFINITIONS, Running, add_token, in_threads, running_server, served
+from tests.support.server import (
+    DEFINITIONS,
+    Running,
+    add_token,
+    in_threads,
+    metric,
+    queries,
+    running_server,
+    served,
+    wait_for,
+)
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that this is refused, or goes with TLS, is what is tested
 TLS = Path(__file__).parents[1] / "fixtures" / "tls"
@@ -224,7 +235,9 @@ def test_the_registry_s_routes_say_what_registry_yaml_says(loop: Loop) -> None:
     assert refusal(missing) == (404, "NOT_FOUND")
 
 
-def test_a_token_comes_as_bearer_or_as_cookie_and_ends_at_once(loop: Loop, server: Running) -> None:
+def test_a_token_comes_as_bearer_or_as_cookie_and_ends_when_it_is_revoked(
+    loop: Loop, server: Running
+) -> None:
     token = add_token(url_of(loop), Role.READ, name="ci")
     host = server.url.partition("://")[2]
     good: list[dict[str, str]] = [
@@ -249,6 +262,7 @@ def test_a_token_comes_as_bearer_or_as_cookie_and_ends_at_once(loop: Loop, serve
         DEFINITIONS, headers={"cookie": f"gitsync-token={token}", "origin": "https://elsewhere.example"}
     )
     assert loop.gitsync("token", "revoke", "ci").code == 0
+    wait_for(lambda: server.nobody.get(DEFINITIONS, headers=good[0]).status_code != 200)
     revoked = server.nobody.get(DEFINITIONS, headers=good[0])
 
     assert allowed == [200] * len(good)
@@ -256,6 +270,87 @@ def test_a_token_comes_as_bearer_or_as_cookie_and_ends_at_once(loop: Loop, serve
     assert refusal(foreign) == (403, "FORBIDDEN")
     assert refusal(revoked) == (401, "UNAUTHORIZED")
     assert revoked.headers["www-authenticate"].startswith("Bearer")
+
+
+def stranger(number: int) -> dict[str, str]:
+    """The headers of one who guesses: a text that might be a token."""
+    return {"authorization": f"Bearer gitsync_{number:012x}_{'x' * 43}"}
+
+
+def test_what_cannot_be_a_token_costs_no_query(server: Running) -> None:
+    with queries(server) as asked:
+        answers = [
+            server.nobody.get(DEFINITIONS, headers={"authorization": f"Bearer {text}"})
+            for text in ("x", "gitsync_", f"gitsync_{'0' * 12}_{'x' * 42}", f"gitsync_{'0' * 12}_{'x' * 44}")
+        ]
+
+    assert [refusal(answer) for answer in answers] == [(401, "UNAUTHORIZED")] * 4
+    assert asked == []
+
+
+def test_a_verdict_on_a_token_holds_for_a_moment_and_no_longer(loop: Loop) -> None:
+    now = [0.0]
+    with running_server(url_of(loop), clock=lambda: now[0]) as server:
+        token = {"authorization": f"Bearer {add_token(url_of(loop), Role.READ, name='ci')}"}
+        with queries(server, "FROM gitsync_tokens") as asked:
+            good = in_threads(20, lambda _: server.nobody.get(DEFINITIONS, headers=token).status_code)
+            bad = in_threads(20, lambda _: server.nobody.get(DEFINITIONS, headers=stranger(1)).status_code)
+        assert loop.gitsync("token", "revoke", "ci").code == 0
+        now[0] = VERDICT_SECONDS
+        revoked = server.nobody.get(DEFINITIONS, headers=token)
+
+    assert (good, bad) == ([200] * 20, [401] * 20)
+    assert len(asked) == 2, "one for each token"
+    assert refusal(revoked) == (401, "UNAUTHORIZED")
+
+
+def test_readiness_is_looked_at_once_for_all_who_ask_in_the_same_second(loop: Loop) -> None:
+    now = [0.0]
+    file = Path(str(loop.editor._engine.url.database))
+    with running_server(url_of(loop), clock=lambda: now[0]) as server:
+
+        def ask() -> list[int]:
+            return in_threads(20, lambda _: server.nobody.get("/readyz").status_code)
+
+        with queries(server, "BEGIN") as ready:
+            first = ask()
+        server.server.service._engine.dispose()
+        aside = file.rename(file.with_suffix(".aside"))
+        held = ask()
+        now[0] = READY_SECONDS
+        gone = ask()
+        aside.rename(file)
+        still = ask()
+
+    assert (first, held, gone, still) == ([200] * 20, [200] * 20, [503] * 20, [503] * 20)
+    assert len(ready) == 2, "one look at the tables, one at the tokens"
+
+
+def test_strangers_do_not_take_the_place_of_those_who_are_signed_in(
+    postgres_database: str, tmp_path: Path
+) -> None:
+    loop = make_loop(tmp_path, url=postgres_database, tenant=TENANT)
+    loop.editor.save("a", "A")
+    now = [0.0]
+    with running_server(url_of(loop), tenant=TENANT, clock=lambda: now[0]) as server:
+        assert server.admin.get(DEFINITIONS).status_code == 200
+
+        def work(number: int) -> Any:
+            if number < 100:
+                return server.nobody.get(DEFINITIONS, headers=stranger(number))
+            with loop.editor.connection() as other:
+                other.exec_driver_sql("LOCK TABLE gitsync_tokens")
+                gate.set()
+                wait_for(lambda: metric(server.nobody, "gitsync_http_requests_in_flight") >= 67)
+                return server.admin.get(DEFINITIONS)
+
+        gate = threading.Event()
+        *strangers, known = in_threads(101, lambda number: (number == 100 or gate.wait()) and work(number))
+
+    assert known.status_code == 200
+    refused = [refusal(answer) for answer in strangers]
+    assert set(refused) == {(401, "UNAUTHORIZED"), (503, "SERVER_BUSY")}
+    assert refused.count((401, "UNAUTHORIZED")) == 66, "two are looked at, 64 wait"
 
 
 def test_an_import_is_noted_in_the_ledger_like_a_push(both: tuple[Loop, Running]) -> None:
@@ -506,17 +601,19 @@ def test_a_database_that_is_gone_is_a_503_until_it_is_back(loop: Loop, server: R
     server.server.service._engine.dispose()
     aside = file.rename(file.with_suffix(".aside"))
 
+    wait_for(lambda: server.nobody.get("/readyz").status_code != 200)
     down = [server.admin.get(DEFINITIONS), server.post(bundle), server.nobody.get("/readyz")]
     alive = server.nobody.get("/healthz")
     server.server.service._engine.dispose()
     aside.rename(file)
-    back = [server.admin.get(DEFINITIONS), server.nobody.get("/readyz")]
+    wait_for(lambda: server.nobody.get("/readyz").status_code == 200)
+    back = server.admin.get(DEFINITIONS)
 
     assert [refusal(answer) for answer in down] == [(503, "MISSING_DATABASE")] * 3
     assert all(answer.headers["retry-after"] for answer in down)
     assert not any(str(file.parent) in answer.text for answer in down), "its address is nobody's business"
     assert alive.status_code == 200
-    assert [answer.status_code for answer in back] == [200, 200]
+    assert back.status_code == 200
 
 
 def test_an_import_waits_for_a_run_outside_and_gives_up_after_the_lock_s_time(loop: Loop) -> None:
@@ -599,12 +696,6 @@ def test_the_command_collects_what_its_requests_leave_behind(loop: Loop) -> None
         wait_for(lambda: metric(client, 'python_gc_collections_total{generation="0"}') > before)
 
 
-def metric(client: httpx.Client, name: str) -> float:
-    """The value of one line of the metrics."""
-    (line,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")]
-    return float(line.rpartition(" ")[2])
-
-
 def test_a_running_import_is_finished_when_the_server_is_told_to_stop(loop: Loop) -> None:
     loop.editor.save("a", "A")
     bundles = [edit(export(loop), text) for text in ("first", "second")]
@@ -651,16 +742,8 @@ def test_a_running_import_is_finished_when_the_server_is_told_to_stop(loop: Loop
 
 def requests_in_flight(url: str) -> float:
     """How many requests the server is answering, this one included."""
-    text = httpx.get(f"{url}/metrics", trust_env=False).text
-    (line,) = [line for line in text.splitlines() if line.startswith("gitsync_http_requests_in_flight ")]
-    return float(line.split()[1])
-
-
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        return metric(client, "gitsync_http_requests_in_flight")
 
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", ""])
@@ -713,11 +796,10 @@ def test_the_command_starts_before_its_database_and_is_ready_when_that_comes(tmp
     with served(loop) as process:
         early = httpx.get(f"{process.url}/readyz", trust_env=False)
         assert loop.gitsync("db", "init").code == 0
-        late = httpx.get(f"{process.url}/readyz", trust_env=False)
+        wait_for(lambda: httpx.get(f"{process.url}/readyz", trust_env=False).status_code == 200)
 
     assert "warning: not ready" in process.log
     assert early.status_code == 503
-    assert late.status_code == 200
 
 
 def test_a_killed_server_leaves_nothing_half_done(loop: Loop) -> None:

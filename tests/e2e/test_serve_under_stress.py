@@ -26,7 +26,15 @@ from tests.support.documents import action, call, document
 from tests.support.effort import effort
 from tests.support.loop import TENANT, Loop, make_loop
 from tests.support.postgres import PostgresUnavailable, fresh_database, own_postgres
-from tests.support.server import DEFINITIONS, Running, add_token, in_threads, running_server, served
+from tests.support.server import (
+    DEFINITIONS,
+    add_token,
+    in_threads,
+    metric,
+    running_server,
+    served,
+    wait_for,
+)
 
 pytestmark = pytest.mark.fuzz
 AT = "2026-01-31T12:00:00Z"
@@ -117,26 +125,13 @@ def test_a_client_that_goes_away_while_it_sends_leaves_nothing(loop: Loop) -> No
                     f"Content-Length: {len(data)}\r\n\r\n"
                 )
                 client.sendall(head.encode() + data[:part])
-        wait_for(lambda: _in_flight(server) == 1)
+        wait_for(lambda: metric(server.nobody, "gitsync_http_requests_in_flight") == 1)
         text = server.nobody.get("/metrics").text
         whole = server.post(data)
 
     assert 'status="499"} 4.0' in text
     assert loop.editor.dump() != before
     assert whole.status_code == 200
-
-
-def _in_flight(server: Running) -> float:
-    text = server.nobody.get("/metrics").text
-    (line,) = [line for line in text.splitlines() if line.startswith("gitsync_http_requests_in_flight ")]
-    return float(line.split()[1])
-
-
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
 
 
 def test_a_server_that_is_killed_while_it_imports_leaves_all_or_nothing(loop: Loop) -> None:

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from sqlalchemy import event
 
 from gitsync.database.connect import make_engine
 from gitsync.database.tokens import Role, Tokens
@@ -24,6 +26,7 @@ from gitsync.sync.limits import Limits
 from gitsync.workflow.registry import Registry
 from tests.support.git import git_environment
 from tests.support.loop import Loop
+from tests.support.program import PATIENCE
 
 DEFINITIONS = "/api/workflow-definitions"
 
@@ -54,11 +57,12 @@ def running_server(
     limits: Limits = Limits(),
     timeout: float = 60.0,
     lock_timeout: float = 10.0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Running]:
     """A server over the initialised database of `url`, in a thread."""
     place = Place(url, "dev", tenant, None, in_place=in_place, new_tenant=True, lock_timeout=lock_timeout)
     service = Service(place, registry=lambda: registry)
-    server, address = Server(service, limits, bounds=bounds), Address(port=0)
+    server, address = Server(service, limits, bounds=bounds, clock=clock), Address(port=0)
     with listen(address) as bound, contextlib.ExitStack() as stack:
         bound.listen(512)
         runner = make_runner(server, address)
@@ -151,6 +155,37 @@ def _collect(popen: subprocess.Popen[str], lines: list[str], listening: threadin
         if "listening on" in line:
             listening.set()
     listening.set()  # it has ended: nobody needs to wait any more
+
+
+@contextlib.contextmanager
+def queries(server: Running, table: str = "") -> Iterator[list[str]]:
+    """The statements that the server sends to its database meanwhile, those that name `table`."""
+    engine = server.server.service._engine
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if table in statement:
+            seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Ask again and again until it is so; what never comes is a fault of its own."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def metric(client: httpx.Client, name: str) -> float:
+    """The value of one line of the metrics."""
+    (line,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.rpartition(" ")[2])
 
 
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
