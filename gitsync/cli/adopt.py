@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitsync.cli.options import Settings, common_options, examples, settings_of
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.database.adopting import Adopted, Suggestion
@@ -132,16 +133,16 @@ def _print(
                 for item in suggestions
             ],
         }
-        click.echo(render_json(value), nl=False)
+        echo(render_json(value), nl=False)
         return
     chosen = f" -e {settings.environment}" if settings.environment else ""
     for item in suggestions:
-        click.echo(f"gitsync adopt{chosen} {item.workflow_id} {item.key}  # {item.name!r}: {item.reason}")
+        echo(f"gitsync adopt{chosen} {item.workflow_id} {item.key}  # {item.name!r}: {item.reason}")
     for row in adopted:
         before = f", instead of {row.before!r}" if row.before is not None else ""
-        click.echo(f"  + {row.key}  {row.workflow_id} {row.name!r}{before}")
+        echo(f"  + {row.key}  {row.workflow_id} {row.name!r}{before}")
     if adopted:
-        click.echo(f"{'would be: ' if dry_run else ''}{len(adopted)} adopted")
+        echo(f"{'would be: ' if dry_run else ''}{len(adopted)} adopted")
         if not dry_run:
             settings.tell("next: `gitsync pull` brings them into git")
     elif not suggestions:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import click
-
+from gitsync.cli.output import echo
 from gitsync.sides.branch import BranchTarget, Start
 from gitsync.sync.pull import PullOptions, base_need, changes_back, check_pull, plan_branch_pull, pull_marks
 from gitsync.sync.side import Action, Deployment, Mark, MarkKind
@@ -102,7 +101,7 @@ class BranchPull:
                 warnings=[*comparison.warnings, *self.warnings],
                 error=as_part(outcome),
             )
-            click.echo(render_json(value), nl=False)
+            echo(render_json(value), nl=False)
             return
         if self.settings.is_markdown:
             from gitsync.cli.difference import tell_pull
@@ -118,7 +117,7 @@ class BranchPull:
                 notes=self._told(made),
                 warnings=(*comparison.warnings, *self.warnings),
             )
-            click.echo(render_plan(page), nl=False)
+            echo(render_plan(page), nl=False)
             return
         console = self.settings.console()
         print_plan(console, plan)

@@ -9,6 +9,7 @@ import click
 
 from gitsync.cli.bundles import out_options
 from gitsync.cli.options import Settings, common_options, examples, keys_argument, settings_of
+from gitsync.cli.output import echo
 
 _folder_option = click.option(
     "--folder",
@@ -69,7 +70,7 @@ def split(context: click.Context, /, file: str, workflows: str | None, force: bo
     if settings.is_json:
         from gitsync.render.json import render_json, split_json
 
-        click.echo(render_json(split_json(changes, folder=str(target.path), warnings=warnings)), nl=False)
+        echo(render_json(split_json(changes, folder=str(target.path), warnings=warnings)), nl=False)
     else:
         from gitsync.render.text import print_changes, say, summary
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from gitsync.cli.options import Settings
+from gitsync.cli.output import echo, echo_data
 
 if TYPE_CHECKING:
     from typing import Any
@@ -60,7 +61,7 @@ def new_bundle(
         if _is_file(out):
             write_output(settings, str(out), data)
         else:
-            click.echo(data, nl=False)
+            echo_data(data)
 
     return BundleSide(
         Bundle("the bundle"),
@@ -91,7 +92,7 @@ def report_export(
         value = export_json(
             changes, applied, environment=environment, commit=commit, file=str(out), warnings=warnings
         )
-        click.echo(render_json(value), nl=False)
+        echo(render_json(value), nl=False)
         return
     from gitsync.render.text import say
 

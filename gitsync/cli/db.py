@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gitsync.cli.options import common_options, examples, settings_of
+from gitsync.cli.output import echo
 
 
 @click.group("db")
@@ -39,11 +40,11 @@ def init(context: click.Context) -> int:
     if settings.is_json:
         from gitsync.render.json import head, render_json
 
-        click.echo(
+        echo(
             render_json({**head("db", environment=environment.name, commit=None), "created": made}), nl=False
         )
     else:
-        click.echo("\n".join(f"created {name}" for name in made) or "nothing to create")
+        echo("\n".join(f"created {name}" for name in made) or "nothing to create")
     return 0
 
 
@@ -73,7 +74,7 @@ def check(context: click.Context) -> int:
         from gitsync.render.json import head, render_json
 
         rows = [finding.as_json() for finding in findings]
-        click.echo(
+        echo(
             render_json({**head("db", environment=environment.name, commit=None), "findings": rows}), nl=False
         )
         return worst

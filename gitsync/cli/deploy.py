@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from gitsync.cli.difference import Differ
 from gitsync.cli.flight import explain, look_in_flight
 from gitsync.cli.gate import Gate, run_gate
 from gitsync.cli.outcome import as_part, finish, tell_warnings
+from gitsync.cli.output import echo
 from gitsync.cli.remote import check_target, tell_limits
 from gitsync.cli.workspace import Workspace
 from gitsync.errors import Conflict, Refused
@@ -140,7 +139,7 @@ class Deploy:
 
             value = self._as_json(applied, outlook) | {"uncommitted": unsent, "error": as_part(outcome)}
             value |= gate.as_json()
-            click.echo(render_json(value), nl=False)
+            echo(render_json(value), nl=False)
         elif page is not None:
             from gitsync.cli.page import print_page
 

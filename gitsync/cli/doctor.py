@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gitsync.cli.options import Settings, common_options, examples, settings_of
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def command(context: click.Context) -> int:
     if settings.is_json:
         from gitsync.render.json import render_json
 
-        click.echo(render_json(doctor.as_json()), nl=False)
+        echo(render_json(doctor.as_json()), nl=False)
     else:
         doctor.print()
     return 1 if doctor.count("error") else 0

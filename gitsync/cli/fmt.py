@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitsync.cli.options import Settings, common_options, examples, settings_of
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +110,7 @@ def _show_difference(one: Formatted) -> None:
         data.decode("utf-8", "replace").splitlines(keepends=True) for data in (one.data, one.wanted)
     )
     for line in difflib.unified_diff(before, after, f"a/{one.name}", f"b/{one.name}"):
-        click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
+        echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
 
 
 def _write(one: Formatted) -> None:
@@ -141,12 +142,12 @@ def _tell(settings: Settings, changed: list[str], problems: list[Problem], count
             "changed": changed,
             "problems": [problem.as_json() for problem in problems],
         }
-        click.echo(render_json(value), nl=False)
+        echo(render_json(value), nl=False)
     else:
         for name in changed:
-            click.echo(f"{'would reformat' if check else 'reformatted'} {name}")
+            echo(f"{'would reformat' if check else 'reformatted'} {name}")
         for problem in problems:
-            click.echo(f"left alone: {problem}", err=True)
+            echo(f"left alone: {problem}", err=True)
         left = count - len(changed) - len({problem.file for problem in problems})
         settings.tell(f"{len(changed)} {'to reformat' if check else 'reformatted'}, {left} as they should be")
     if problems:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitsync.cli.options import Settings, common_options, examples, server_options, settings_of
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.cli.remote import Target
@@ -132,7 +133,7 @@ def _print(
         from gitsync.render.json import import_json, render_json
 
         value = import_json(planned, applied, environment=environment)
-        click.echo(render_json(value | {"dryRun": dry_run}), nl=False)
+        echo(render_json(value | {"dryRun": dry_run}), nl=False)
         return
     from gitsync.render.text import print_changes, say, summary
 

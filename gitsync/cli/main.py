@@ -12,7 +12,9 @@ import click
 
 from gitsync import __version__
 from gitsync.cli.options import OUTPUTS, Settings, common_options_with
+from gitsync.cli.output import cleaned, echo
 from gitsync.masking import mask_secrets
+from gitsync.printable import printable, printable_text
 
 HELP: Final = """Keep the workflows of a database in step with a git repository.
 
@@ -134,10 +136,10 @@ def run(arguments: list[str]) -> int:
         if sys.stdout is not None:  # closed by whoever started us
             sys.stdout.flush()
     except click.UsageError as error:
-        click.UsageError(mask_secrets(error.format_message()), ctx=error.ctx).show()
+        click.UsageError(cleaned(printable(mask_secrets(error.format_message()))), ctx=error.ctx).show()
         return 64
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was not committed yet was rolled back", err=True)
+        echo("interrupted; what was not committed yet was rolled back", err=True)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -174,7 +176,7 @@ def _report(error: Exception, settings: Settings) -> int:
     from gitsync.errors import GitsyncError, InvalidInput
 
     def tell(text: str) -> None:
-        click.echo(mask_secrets(text), err=True)
+        echo(printable(mask_secrets(text)), err=True)
 
     if not isinstance(error, GitsyncError):
         tell(f"gitsync: internal error: {type(error).__name__}: {error}")
@@ -182,20 +184,20 @@ def _report(error: Exception, settings: Settings) -> int:
         if settings.verbose:
             import traceback
 
-            tell("".join(traceback.format_exception(error)))
+            echo(mask_secrets("".join(traceback.format_exception(error))), err=True)
         return 1
     if settings.output == "json":
         from gitsync.render.json import error_json, render_json
 
-        click.echo(mask_secrets(render_json(error_json(error))), nl=False)
+        echo(mask_secrets(render_json(error_json(error))), nl=False)
         return error.exit_code
     if settings.is_markdown:
         from gitsync.render.markdown import render_error
 
-        click.echo(mask_secrets(render_error(error)), nl=False)
+        echo(mask_secrets(render_error(error)), nl=False)
     code = "" if f"[{error.code}]" in error.message else f" [{error.code}]"
-    message = mask_secrets(f"gitsync: {error.message}{code}")
-    click.secho(message, err=True, fg="red" if settings.is_colourful else None)
+    message = printable_text(mask_secrets(f"gitsync: {error.message}{code}"))
+    click.secho(cleaned(message), err=True, fg="red" if settings.is_colourful else None)
     if isinstance(error, InvalidInput):
         for problem in error.problems:
             if str(problem) in error.message:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from gitsync.cli.output import cleaned, echo, make_console
+from gitsync.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,6 +31,7 @@ _COMMON: Final = ("folder", "environment", "output", "yes", "quiet", "verbose", 
 class Settings:
     """What the common options say; a command's own place wins over the group's.
 
+    config_from: the revision whose ``gitsync.yaml`` says which environments there are.
     base_url: of a server to work on instead of an environment. given: ``cookie``, ``token``, ``api_key`` and
     ``tenant`` for a server, as far as the command line has them.
     """
@@ -42,6 +46,7 @@ class Settings:
     no_color: bool = False
     lock_timeout: float = 10.0
     no_cache: bool = False
+    config_from: str | None = None
     base_url: str | None = None
     given: dict[str, str] = field(default_factory=dict)
 
@@ -72,14 +77,12 @@ class Settings:
 
     def console(self, *, stderr: bool = False) -> Console:
         """Where a command writes; colours only on a terminal."""
-        from rich.console import Console
-
-        return Console(stderr=stderr, no_color=self.no_color or None, highlight=False, soft_wrap=True)
+        return make_console(stderr=stderr, no_color=self.no_color or None)
 
     def tell(self, text: str) -> None:
         """A message that is no result: on stderr, and not with ``-q``."""
         if not self.quiet:
-            click.echo(text, err=True)
+            echo(printable(text), err=True)
 
     def confirm(self, question: str, *, risk: bool) -> None:
         """Go on only where the person says yes.
@@ -96,7 +99,7 @@ class Settings:
                 code="CONFIRMATION_NEEDED",
                 cure="add --yes if it is meant",
             )
-        if not click.confirm(question, err=True):
+        if not click.confirm(cleaned(printable(question)), err=True):
             from gitsync.errors import GitsyncError
 
             raise GitsyncError("not confirmed; nothing was written", code="NOT_CONFIRMED")
@@ -209,6 +212,14 @@ exit_code_option = click.option(
 keys_argument = click.argument("keys", nargs=-1, metavar="[KEY]...")
 ref_option = click.option(
     "--ref", default="HEAD", show_default=True, metavar="REV", help="The commit to read from."
+)
+config_from_option = click.option(
+    "--config-from",
+    metavar="REV",
+    default=None,
+    expose_value=False,
+    callback=_store,
+    help="Take environments and limits from gitsync.yaml at this revision; for the plan of a pull request.",
 )
 cache_option = click.option(
     "--no-cache",

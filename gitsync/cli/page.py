@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import click
-
 from gitsync.cli.difference import tell_plan
+from gitsync.cli.output import echo
 from gitsync.cli.workspace import Workspace
 from gitsync.errors import GitsyncError, Problem
 from gitsync.render.markdown import Page, render_plan
@@ -38,4 +37,4 @@ def print_page(
 ) -> None:
     """The page with what came of the plan."""
     found = replace(page, obstacle=obstacle, problems=problems, relinked=relinked)
-    click.echo(render_plan(found), nl=False)
+    echo(render_plan(found), nl=False)

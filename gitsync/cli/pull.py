@@ -17,6 +17,7 @@ from gitsync.cli.options import (
     server_options,
     settings_of,
 )
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
@@ -200,7 +201,7 @@ class _Pull:
                 warnings=[*self.comparison.warnings, *self.warnings],
                 error=as_part(outcome),
             )
-            click.echo(render_json(value), nl=False)
+            echo(render_json(value), nl=False)
             return
         if self.settings.is_markdown:
             from gitsync.cli.difference import tell_pull
@@ -210,7 +211,7 @@ class _Pull:
             told = tell_pull(self.side, self.database, plan, self.comparison.entries)
             warnings = (*self.comparison.warnings, *self.warnings)
             page = Page("pull", name, head, plan, told, obstacle=outcome, warnings=warnings)
-            click.echo(render_plan(page), nl=False)
+            echo(render_plan(page), nl=False)
             return
         console = self.settings.console()
         print_plan(console, plan)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitsync.cli.options import common_options, examples, server_options, settings_of
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -262,10 +263,11 @@ def _print_pull(
 
 def _print_json(value: dict[str, Any]) -> None:
     """The result, in the form that keeps every digit of a schema's numbers."""
+    from gitsync.printable import printable_json
     from gitsync.workflow.canonical import canonical_bytes
 
     head: dict[str, Any] = {"format": "gitsync.registry", "formatVersion": 1, "commit": None}
-    click.echo(canonical_bytes(head | value).decode(), nl=False)
+    echo(printable_json(canonical_bytes(head | value).decode()), nl=False)
 
 
 def _say_list(console: Any, noun: str, lines: Sequence[str]) -> None:

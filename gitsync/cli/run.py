@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitsync.cli.options import PAGES, common_options_with, examples, settings_of
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
@@ -123,7 +124,7 @@ def _run(
 
     def tell(step: StepTrace) -> None:
         for line in tree.lines(step):
-            click.echo(redactor.text(line), err=True)
+            echo(redactor.text(line), err=True)
 
     return run_workflow(
         source.require(key),
@@ -146,12 +147,12 @@ def _show(settings: Settings, run: Run, redactor: Redactor, label: str) -> None:
         from gitsync.render.json import render_json
 
         head = {"format": "gitsync.run", "formatVersion": 1, "source": label}
-        click.echo(render_json(head | value), nl=False)
+        echo(render_json(head | value), nl=False)
         return
     from gitsync.render.run import render_markdown, render_text
 
     for line in render_markdown(value) if settings.is_markdown else render_text(value):
-        click.echo(line)
+        echo(line)
 
 
 def _start(settings: Settings, values: dict[str, Any]) -> Start:

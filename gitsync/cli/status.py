@@ -15,6 +15,7 @@ from gitsync.cli.options import (
     server_options,
     settings_of,
 )
+from gitsync.cli.output import echo
 
 
 @click.command(
@@ -68,7 +69,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                 commit=side.revision,
                 uncommitted=uncommitted,
             )
-            click.echo(render_json(value), nl=False)
+            echo(render_json(value), nl=False)
             return drift_exit(entries) if exit_code else 0
         if settings.is_markdown:
             from gitsync.cli.difference import MOST_TOLD, Differ
@@ -86,7 +87,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                     for found in Differ(workspace.git, side, database).differences(moved)
                 },
             )
-            click.echo(page, nl=False)
+            echo(page, nl=False)
             return drift_exit(entries) if exit_code else 0
         from gitsync.render.text import print_advice, print_entries, print_unkeyed, say
 

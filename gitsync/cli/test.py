@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitsync.cli.options import PAGES, common_options_with, examples, settings_of
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
@@ -126,7 +127,7 @@ def _tell(settings: Settings, result: Result) -> None:
     if settings.quiet and result.verdict in ("passed", "skipped"):
         return
     for line in result_lines(result, is_verbose=settings.verbose):
-        click.echo(line)
+        echo(line)
 
 
 def _finish(
@@ -152,13 +153,13 @@ def _finish(
     if settings.is_json:
         from gitsync.render.json import render_json
 
-        click.echo(render_json(render_report(results, covered, source=label)), nl=False)
+        echo(render_json(render_report(results, covered, source=label)), nl=False)
     elif settings.is_markdown:
-        click.echo("\n".join(render_report_markdown(results, covered)))
+        echo("\n".join(render_report_markdown(results, covered)))
     else:
         if covered is not None:
-            click.echo("\n".join(coverage_lines(covered)))
-        click.echo(summary(results))
+            echo("\n".join(coverage_lines(covered)))
+        echo(summary(results))
     if not results:
         settings.tell("note: there is no test to run; a test file is tests/NAME.yaml beside gitsync.yaml")
     least = values["fail_under"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitsync.cli.options import Settings, common_options, examples, settings_of
+from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.database.tokens import Tokens
@@ -44,7 +45,7 @@ def add(context: click.Context, /, name: str, role: str) -> int:
         if settings.is_json:
             _print_json(environment, token=token, tokens=[{"name": name, "role": role}])
         else:
-            click.echo(token)
+            echo(token)
     settings.tell(f"keep it: it cannot be shown again; `gitsync token revoke {name}` ends its use")
     return 0
 
@@ -73,7 +74,7 @@ def list_(context: click.Context, /, everything: bool) -> int:
     width = max((len(token.name) for token in found), default=0)
     for token in found:
         revoked = "" if token.revoked_at is None else f", revoked {token.revoked_at}"
-        click.echo(f"{token.name:<{width}}  {token.role:<5}  since {token.created_at}{revoked}")
+        echo(f"{token.name:<{width}}  {token.role:<5}  since {token.created_at}{revoked}")
     if not found:
         settings.tell("there is no token; `gitsync token add NAME` makes one")
     return 0
@@ -91,7 +92,7 @@ def revoke(context: click.Context, /, name: str) -> int:
     if settings.is_json:
         _print_json(environment, tokens=[{"name": name}])
     else:
-        click.echo(f"revoked {name}")
+        echo(f"revoked {name}")
     return 0
 
 
@@ -120,4 +121,4 @@ def _tokens(settings: Settings) -> Iterator[tuple[str, Tokens]]:
 def _print_json(environment: str, **facts: Any) -> None:
     from gitsync.render.json import head, render_json
 
-    click.echo(render_json({**head("token", environment=environment, commit=None), **facts}), nl=False)
+    echo(render_json({**head("token", environment=environment, commit=None), **facts}), nl=False)

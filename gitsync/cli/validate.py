@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gitsync.cli.options import CHECKS, Settings, common_options_with, examples, settings_of
+from gitsync.cli.output import echo, echo_painted
 
 if TYPE_CHECKING:
     from gitsync.cli.checking import Base, Checked, Project
@@ -142,22 +143,22 @@ def _show(settings: Settings, checked: Checked) -> None:
         case "json":
             from gitsync.render.json import render_json
 
-            click.echo(render_json(validate_json(problems, count)), nl=False)
+            echo(render_json(validate_json(problems, count)), nl=False)
         case "sarif":
             from gitsync.render.json import render_json
             from gitsync.render.sarif import sarif_json
             from gitsync.workflow.rules.catalogue import RULES
 
-            click.echo(render_json(sarif_json(problems, RULES.values())), nl=False)
+            echo(render_json(sarif_json(problems, RULES.values())), nl=False)
         case "junit":
             from gitsync.render.junit import junit_text
 
-            click.echo(junit_text(problems, checked.files), nl=False)
+            echo(junit_text(problems, checked.files), nl=False)
         case "github":
             from gitsync.render.github import iter_commands
 
             for line in iter_commands(problems):
-                click.echo(line)
+                echo_painted(line)
             settings.tell(count_text(problems, count))
         case _:
             _print(settings, checked)
@@ -173,7 +174,7 @@ def _print(settings: Settings, checked: Checked) -> None:
         return click.style(text, **_COLOURS[what]) if is_colourful and is_terminal else text
 
     for line in iter_text(checked.problems, read_line=_line_reader(settings.where), paint=paint):
-        click.echo(line)
+        echo_painted(line)
     settings.tell(count_text(checked.problems, len(checked.files)))
 
 
@@ -209,5 +210,5 @@ def _explain(name: str) -> int:
             code="UNKNOWN_RULE",
             cure=f"one of: {', '.join(rule.name for rule in RULES.values())}",
         )
-    click.echo(explain_text(rule), nl=False)
+    echo(explain_text(rule), nl=False)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gitsync.errors import Problem
+from gitsync.render.problems import printable_problem
 
 
 def iter_commands(problems: Iterable[Problem]) -> Iterator[str]:
@@ -12,7 +13,7 @@ def iter_commands(problems: Iterable[Problem]) -> Iterator[str]:
 
     Source: GitHub, "Workflow commands for GitHub Actions"; the escapes are those of its toolkit.
     """
-    for problem in problems:
+    for problem in map(printable_problem, problems):
         facts = {"file": problem.file}
         if problem.line:
             facts |= {"line": str(problem.line), "col": str(problem.column)}

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from gitsync.errors import GitsyncError
+from gitsync.printable import printable_json
 from gitsync.sync.around import Call
 from gitsync.sync.imports import PlannedImport
 from gitsync.sync.plan import Entry, Plan
@@ -18,7 +19,9 @@ from gitsync.workflow.types import Key
 
 def render_json(value: Mapping[str, Any]) -> str:
     """The value as indented JSON with one line feed at the end."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    return printable_json(
+        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    )
 
 
 def head(name: str, *, environment: str, commit: str | None) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from gitsync.errors import Problem
+from gitsync.printable import printable
 from gitsync.workflow.rules.secrets import redact
 
 Paint = Callable[[str, str], str]
@@ -22,18 +24,30 @@ def iter_text(problems: Sequence[Problem], *, read_line: ReadLine, paint: Paint)
     """The lines that tell of `problems`: what and where, the source line and a caret, and the cure."""
     hidden = {(problem.file, problem.line) for problem in problems if problem.rule == "SECRETS"}
     # a line with a secret is never shown, though it is another rule that points at it
-    for problem in problems:
+    for original in problems:
+        problem = printable_problem(original)
         place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
         path = f" {paint(problem.path, 'quiet')}" if problem.path and problem.path != "$" else ""
         head = f"{paint(place, 'file')}: {paint(problem.severity, problem.severity)}: {problem.message}"
         yield f"{head} {paint(f'[{problem.rule}]', 'quiet')}"
-        if problem.line and (problem.file, problem.line) not in hidden:
-            line = read_line(problem.file, problem.line)
+        if problem.line and (original.file, problem.line) not in hidden:
+            line = read_line(original.file, problem.line)
             yield from _source(line, problem.column, paint) if redact(line) == line else ()
         if path:
             yield f"  {paint('at:', 'quiet')}{path}"
         if problem.cure:
             yield f"  {paint('cure:', 'quiet')} {problem.cure}"
+
+
+def printable_problem(problem: Problem) -> Problem:
+    """The problem, each of its texts in one printable line."""
+    return replace(
+        problem,
+        file=printable(problem.file),
+        path=printable(problem.path),
+        message=printable(problem.message),
+        cure=printable(problem.cure),
+    )
 
 
 def _source(line: str, column: int, paint: Paint) -> Iterator[str]:
