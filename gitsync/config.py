@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from gitsync.errors import ConfigError, Problem, shortened
+from gitsync.masking import ALLOW_VARIABLES, allowed_variables, holds_credential
 from gitsync.sync.limits import Limits
 from gitsync.workflow.rules.names import CONFIG_NAME
 from gitsync.workflow.rules.rule import Settings, Severity
@@ -28,6 +29,9 @@ _ENVIRONMENT: Final = (
 )  # fmt: skip
 _OF_DATABASES: Final = ("actor", "overwrite")
 _OF_SERVERS: Final = ("cookie", "token", "api_key")
+_OF_CREDENTIALS: Final = ("database", *_OF_SERVERS)
+"""The fields that a variable with a credential may stand in: none of them is ever shown as it is."""
+_CREDENTIAL_FIELDS: Final = f"{', '.join(_OF_CREDENTIALS[:-1])} and {_OF_CREDENTIALS[-1]}"
 _LIMITS: Final = ("overwrite", "delete")
 _VALIDATE: Final = ("rules",)
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -111,6 +115,7 @@ class Config:
                 cure=f"choose one of: {', '.join(self.environments) or '(none)'}",
             )
         own = self.environments[wanted]
+        self._check_variables(wanted, own, variables)
         facts = {
             field: _expand(value, variables, self._place(wanted, field), must=field in ("database", "url"))
             for field, value in own.items()
@@ -129,6 +134,38 @@ class Config:
             require_tests=facts.get("require_tests") == "true" or "require_coverage" in facts,
             require_coverage=_share_of(facts["require_coverage"]) if "require_coverage" in facts else None,
         )
+
+    def _check_variables(self, name: str, own: Mapping[str, str], variables: Mapping[str, str]) -> None:
+        """Raise where an environment asks for a variable that is none of its business.
+
+        Whoever may open a pull request writes this file, and a job with secrets reads it.
+        """
+        asked = {field: _VARIABLE.findall(text) for field, text in own.items()}
+        allowed = allowed_variables(variables)
+        strange = {
+            field: foreign
+            for field, names in asked.items()
+            if (foreign := [n for n in names if not n.startswith("GITSYNC_") and n not in allowed])
+        }
+        for place, names in strange.items():
+            every = dict.fromkeys([*allowed, *(name for foreign in strange.values() for name in foreign)])
+            allow = f"`export {ALLOW_VARIABLES}={','.join(every)}`"
+            raise ConfigError(
+                f"{self._place(name, place)} asks for the variable {names[0]}, and only GITSYNC_* are expanded",
+                code="VARIABLE_NOT_ALLOWED",
+                cure=f"{allow}, if whoever edits this file may use it"
+                if place in _OF_CREDENTIALS
+                else f"write ${{GITSYNC_{place.upper()}}} there; {allow} allows it in {_CREDENTIAL_FIELDS} alone",
+            )
+        for place, names in asked.items():
+            secret = next((n for n in names if holds_credential(n, variables)), None)
+            if secret is not None and place not in _OF_CREDENTIALS:
+                raise ConfigError(
+                    f"{self._place(name, place)} asks for the variable {secret}, which may hold a credential: "
+                    f"it is expanded in {_CREDENTIAL_FIELDS} alone",
+                    code="VARIABLE_NOT_ALLOWED",
+                    cure=f"write ${{GITSYNC_{place.upper()}}} there",
+                )
 
     def _server(
         self, name: str, own: Mapping[str, str], facts: Mapping[str, str], variables: Mapping[str, str]

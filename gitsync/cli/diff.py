@@ -8,6 +8,7 @@ from gitsync.cli.options import (
     PAGES,
     cache_option,
     common_options_with,
+    config_from_option,
     examples,
     exit_code_option,
     keys_argument,
@@ -15,6 +16,7 @@ from gitsync.cli.options import (
     server_options,
     settings_of,
 )
+from gitsync.cli.output import echo
 
 
 @click.command(
@@ -28,6 +30,7 @@ from gitsync.cli.options import (
 )
 @keys_argument
 @ref_option
+@config_from_option
 @exit_code_option
 @click.option("--words", is_flag=True, help="One line per workflow, without the lines of the files.")
 @cache_option
@@ -64,7 +67,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                     for found in differ.differences(apart)
                 ],
             }
-            click.echo(render_json(value), nl=False)
+            echo(render_json(value), nl=False)
         elif settings.is_markdown:
             from gitsync.cli.difference import MOST_TOLD
             from gitsync.render.markdown import render_diff
@@ -76,7 +79,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                 commit=side.revision,
                 lines=not words,
             )
-            click.echo(page, nl=False)
+            echo(page, nl=False)
         else:
             from gitsync.render.text import print_diff, say
 

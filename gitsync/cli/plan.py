@@ -12,6 +12,7 @@ from gitsync.cli.options import (
     PAGES,
     cache_option,
     common_options_with,
+    config_from_option,
     examples,
     exit_code_option,
     keys_argument,
@@ -19,9 +20,11 @@ from gitsync.cli.options import (
     server_options,
     settings_of,
 )
+from gitsync.cli.output import echo
 from gitsync.cli.policy import policy_options, push_options
 
 if TYPE_CHECKING:
+    from gitsync.cli.options import Settings
     from gitsync.cli.remote import Target
     from gitsync.cli.workspace import Workspace
     from gitsync.errors import GitsyncError, Problem
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 )
 @keys_argument
 @ref_option
+@config_from_option
 @exit_code_option
 @policy_options
 @click.option("--out", metavar="FILE", help="Save the plan, for `gitsync apply FILE`.")
@@ -61,7 +65,47 @@ def command(
 
     Every problem that would stop the push is listed: invalid files, conflicts, limits, and what would be lost.
     With --out, a plan that nothing stops is saved with its policy, for `gitsync apply` to do exactly that.
+    With --config-from, a revision without gitsync.yaml has no environment to plan for: that is said, and no error.
     """
+    from gitsync.cli.workspace import NO_TRUSTED_CONFIGURATION
+    from gitsync.errors import ConfigError
+
+    settings = settings_of(context)
+    try:
+        return _plan(settings, keys, ref, exit_code=exit_code, out=out, values=values)
+    except ConfigError as error:
+        if error.code != NO_TRUSTED_CONFIGURATION:
+            raise
+        _skip(settings, f"no plan: {error.message}")
+        return 0
+
+
+def _skip(settings: Settings, why: str) -> None:
+    """Say that there is nothing to plan for."""
+    from gitsync.sync.plan import Plan
+
+    name = settings.environment or settings.variables.get("GITSYNC_ENV") or ""
+    if settings.is_json:
+        from gitsync.render.json import plan_json, render_json
+
+        empty = plan_json("plan", Plan((), (), (), (), 0, {}), environment=name, commit=None, warnings=[why])
+        echo(render_json(empty), nl=False)
+    elif settings.is_markdown:
+        from gitsync.render.markdown import render_skipped
+
+        echo(render_skipped("plan", name, why), nl=False)
+    settings.tell(f"note: {why}")
+
+
+def _plan(
+    settings: Settings,
+    keys: tuple[str, ...],
+    ref: str,
+    *,
+    exit_code: bool,
+    out: str | None,
+    values: dict[str, Any],
+) -> int:
     from gitsync.cli.beside import look_beside
     from gitsync.cli.files import write_output
     from gitsync.cli.outcome import plan_exit, tell_warnings
@@ -71,7 +115,6 @@ def command(
     from gitsync.sync.push import Outlook, check_push, find_problems, find_warnings, plan_push
     from gitsync.sync.saved import SavedPlan, render_saved_plan
 
-    settings = settings_of(context)
     with open_workspace(settings) as workspace:
         options = push_options(workspace, values)
         side = workspace.commit_side(ref)
@@ -109,7 +152,7 @@ def command(
                 **beside.as_json(),
             }
             name = workspace.environment.name
-            click.echo(
+            echo(
                 render_json(plan_json("plan", plan, environment=name, commit=side.revision, **more)), nl=False
             )
         elif settings.is_markdown:

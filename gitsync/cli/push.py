@@ -10,6 +10,7 @@ from gitsync.cli.options import (
     PAGES,
     cache_option,
     common_options_with,
+    config_from_option,
     examples,
     keys_argument,
     ref_option,
@@ -32,6 +33,7 @@ from gitsync.cli.policy import policy_options, push_options
 )
 @keys_argument
 @ref_option
+@config_from_option
 @policy_options
 @cache_option
 @server_options

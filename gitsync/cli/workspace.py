@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from gitsync.cli.options import Settings
@@ -192,7 +192,36 @@ def open_workspace(settings: Settings) -> Iterator[Workspace]:
         git = GitRepository.open(found.parent)
         config = parse_config(_read(found), file=_relative(found))
         prefix = found.parent.resolve().relative_to(git.top.resolve()).as_posix()
-        yield Workspace(settings, config, git, "" if prefix == "." else prefix, stack)
+        prefix = "" if prefix == "." else prefix
+        yield Workspace(settings, _trusted(config, settings, git, prefix), git, prefix, stack)
+
+
+NO_TRUSTED_CONFIGURATION: Final = "NO_CONFIGURATION_AT_REVISION"
+"""The code of the error where the revision of ``--config-from`` has no configuration."""
+
+
+def _trusted(config: Config, settings: Settings, git: GitRepository, prefix: str) -> Config:
+    """`config` with the environments and limits of ``--config-from``: of a commit that strangers cannot change."""
+    revision = settings.config_from
+    if revision is None:
+        return config
+    path = f"{prefix}/{FILE_NAME}" if prefix else FILE_NAME
+    commit = git.resolve(revision)
+    data = None if commit is None else git.read_file(commit, path)
+    if data is None:
+        raise ConfigError(
+            f"{revision} has no {path} to take the environments from",
+            code=NO_TRUSTED_CONFIGURATION,
+            cure=f"merge {path} there first, or leave out --config-from",
+        )
+    theirs = parse_config(data, file=f"{revision}:{path}")
+    return replace(
+        config,
+        file=theirs.file,
+        limits=theirs.limits,
+        default=theirs.default,
+        environments=theirs.environments,
+    )
 
 
 def forget_repository_variables() -> None:
@@ -212,10 +241,12 @@ def _without_file(settings: Settings, stack: ExitStack) -> Workspace:
     head = git.resolve("HEAD") if git.is_bare else None
     data = git.read_file(head, FILE_NAME) if head else None
     if data is not None:
-        return Workspace(settings, parse_config(data, file=f"HEAD:{FILE_NAME}"), git, "", stack)
-    if names_target(settings):
-        return Workspace(settings, Config(FILE_NAME), git, "", stack)
-    raise no_configuration(settings.where)
+        config = parse_config(data, file=f"HEAD:{FILE_NAME}")
+    elif names_target(settings) or settings.config_from is not None:
+        config = Config(FILE_NAME)
+    else:
+        raise no_configuration(settings.where)
+    return Workspace(settings, _trusted(config, settings, git, ""), git, "", stack)
 
 
 def names_target(settings: Settings) -> bool:

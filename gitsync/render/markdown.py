@@ -87,6 +87,14 @@ def render_plan(page: Page) -> str:
     return _finish(paper, _in_order(page), page.told) if page.told else paper.end()
 
 
+def render_skipped(command: str, environment: str, why: str) -> str:
+    """The page of a plan that was not made."""
+    paper = Paper()
+    paper.add(f"<!-- gitsync {command} {environment} -->\n## {WARNED} {environment}: nothing was planned")
+    paper.add(f"{plain(why)}.")
+    return paper.end()
+
+
 def render_status(
     comparison: Comparison,
     entries: Sequence[Entry],

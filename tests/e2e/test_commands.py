@@ -525,13 +525,13 @@ def test_an_environment_that_is_not_there_is_named_with_the_nearest(loop: Loop) 
 
 def test_a_variable_that_is_not_set_is_named_only_where_it_is_needed(loop: Loop) -> None:
     config = loop.repository.git("show", "HEAD:gitsync.yaml")
-    loop.repository.write("gitsync.yaml", config + '\n  prod: { database: "${PROD_URL}" }\n')
+    loop.repository.write("gitsync.yaml", config + '\n  prod: { database: "${GITSYNC_PROD_URL}" }\n')
 
     mine, other = loop.gitsync("status"), loop.gitsync("status", "-e", "prod")
 
     assert mine.code == 0
     assert other.code == 4
-    assert "export PROD_URL=" in other.err
+    assert "export GITSYNC_PROD_URL=" in other.err
 
 
 SPOILT = {

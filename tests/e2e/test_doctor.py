@@ -108,16 +108,16 @@ def test_each_fault_of_a_configuration_is_told_and_git_is_looked_at(loop: Loop) 
 def test_every_environment_is_expanded_or_it_says_why_not(loop: Loop) -> None:
     config = {
         "dev": {"database": "sqlite:///x.db"},
-        "prod": {"database": "${PROD_URL}"},
-        "there": {"database": "${THERE_URL}"},
+        "prod": {"database": "${GITSYNC_PROD_URL}"},
+        "there": {"database": "${GITSYNC_THERE_URL}"},
     }
     loop.repository.write("gitsync.yaml", f"version: 1\ndefault: prod\nenvironments: {json.dumps(config)}\n")
 
-    _, found = examine(loop.folder, THERE_URL="sqlite:///y.db")
+    _, found = examine(loop.folder, GITSYNC_THERE_URL="sqlite:///y.db")
     code, by_option = examine(loop.folder, "-e", "dev")
 
     assert found["configuration/environment"][0] == "error"
-    assert "export PROD_URL" in found["configuration/environment"][1]
+    assert "export GITSYNC_PROD_URL" in found["configuration/environment"][1]
     assert found["configuration/environment dev"][0] == "ok"
     assert found["configuration/environment there"][0] == "ok"
     assert not any(name.startswith("database/") for name in found)

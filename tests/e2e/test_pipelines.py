@@ -234,6 +234,22 @@ def test_a_pull_request_is_planned_with_read_only_credentials(team: Team) -> Non
     assert team.editor.dump() == before
 
 
+def test_a_pull_request_cannot_choose_the_database_of_the_plan(team: Team) -> None:
+    team.start()
+    team.clone.git("switch", "-q", "-C", "topic", "main")
+    path = team.folder / "gitsync.yaml"
+    path.write_text(
+        path.read_text().replace('"${GITSYNC_DATABASE_URL}"', '"postgresql://127.0.0.1:1/${GITSYNC_TENANT}"')
+    )
+    team.clone.commit("Name another server")
+    team.offer()
+
+    done = team.plan()
+
+    assert team.code(done, "Plan") == 0, done.log
+    assert "## ✅ prod: nothing to write" in team.page(done)
+
+
 def test_the_plan_is_one_comment_that_is_kept_up_to_date(team: Team) -> None:
     team.start()
     for number in range(230):

@@ -16,13 +16,13 @@ from tests.support.git import git_environment
 from tests.support.loop import Loop, Ran, make_loop
 from tests.support.product_api import API_KEY, READER_SESSION, RENEWED, SESSION, ProductApi, product_api
 
-CREDENTIALS = {"GITSYNC_COOKIE": SESSION, "GITSYNC_API_KEY": API_KEY, "READER": READER_SESSION}
+CREDENTIALS = {"GITSYNC_COOKIE": SESSION, "GITSYNC_API_KEY": API_KEY, "GITSYNC_READER_COOKIE": READER_SESSION}
 CONFIG = """\
 version: 1
 default: hosted
 environments:
   hosted: {{ url: "{url}", cookie: "${{GITSYNC_COOKIE}}" }}
-  reader: {{ url: "{url}", cookie: "${{READER}}" }}
+  reader: {{ url: "{url}", cookie: "${{GITSYNC_READER_COOKIE}}" }}
   by-key: {{ url: "{url}/", api_key: "${{GITSYNC_API_KEY}}" }}
   direct: {{ database: "{database}" }}
 """

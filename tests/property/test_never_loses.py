@@ -38,7 +38,7 @@ SUBFOLDER = "workflows/sub"
 """Where files are moved to, and are out of their place."""
 ENVIRONMENTS = ("first", "second")
 """Two databases that the one repository is deployed to."""
-TENANT_VARIABLE = "LOOP_TENANT"
+TENANT_VARIABLE = "GITSYNC_LOOP_TENANT"
 
 keys = st.sampled_from((*KEYS, "a", "a"))  # histories of one key are where edits meet
 texts = st.sampled_from((*TEXTS, "1", "2"))
@@ -596,7 +596,7 @@ def make_loops(repository: TestRepository, urls: Mapping[str, str]) -> dict[str,
 
 def variables_of(loops: Mapping[str, Loop]) -> dict[str, str]:
     """The variables that the configuration asks for."""
-    urls = {f"LOOP_{name}": loop.editor.url for name, loop in loops.items()}
+    urls = {f"GITSYNC_LOOP_{name}": loop.editor.url for name, loop in loops.items()}
     return urls | {TENANT_VARIABLE: next(iter(loops.values())).editor.tenant or ""}
 
 
@@ -604,7 +604,7 @@ def make_template(folder: Path) -> Path:
     """A repository whose one commit has a configuration and the guard, to be copied for each example."""
     repository = make_repository(folder / "repository")
     lines = [
-        f"  {name}: {{ database: '${{LOOP_{name}}}', tenant: '${{{TENANT_VARIABLE}}}' }}"
+        f"  {name}: {{ database: '${{GITSYNC_LOOP_{name}}}', tenant: '${{{TENANT_VARIABLE}}}' }}"
         for name in ENVIRONMENTS
     ]
     repository.write("gitsync.yaml", "\n".join(["version: 1", "environments:", *lines, ""]))

@@ -231,6 +231,7 @@ class Runner:
             "CI_COMMIT_BRANCH": "" if branch else "main",
             "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "5" if branch else "",
             "CI_MERGE_REQUEST_IID": "7" if branch else "",
+            "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main" if branch else "",
             "CI_MERGE_REQUEST_DIFF_BASE_SHA": clone.git("merge-base", "HEAD", "origin/main"),
         }
         (rule,) = job["rules"]

@@ -16,8 +16,8 @@ limits: { overwrite: 50%, delete: 10% }
 default: dev
 environments:
   dev: { database: "sqlite:///gitsync.db" }
-  prod: { database: "${URL}", tenant: "${TENANT}", actor: "${ACTOR}", overwrite: in-place }
-  hosted: { url: "https://psa.example.com", cookie: "${COOKIE}" }
+  prod: { database: "${GITSYNC_URL}", tenant: "${GITSYNC_TENANT}", actor: "${GITSYNC_ACTOR}", overwrite: in-place }
+  hosted: { url: "https://psa.example.com", cookie: "${GITSYNC_COOKIE}" }
 """
 
 
@@ -33,7 +33,9 @@ def test_everything_in_the_file_is_read(config: Config) -> None:
 
 
 def test_variables_are_expanded_for_the_chosen_environment_alone(config: Config) -> None:
-    prod = config.environment("prod", {"URL": "postgresql://db/psa", "TENANT": "t", "ACTOR": ""})
+    prod = config.environment(
+        "prod", {"GITSYNC_URL": "postgresql://db/psa", "GITSYNC_TENANT": "t", "GITSYNC_ACTOR": ""}
+    )
 
     assert (prod.database, prod.tenant, prod.actor, prod.overwrite) == (
         "postgresql://db/psa",
@@ -43,9 +45,9 @@ def test_variables_are_expanded_for_the_chosen_environment_alone(config: Config)
     )
 
 
-@pytest.mark.parametrize("variables", [{}, {"URL": ""}], ids=["unset", "empty"])
+@pytest.mark.parametrize("variables", [{}, {"GITSYNC_URL": ""}], ids=["unset", "empty"])
 def test_a_variable_that_is_not_set_is_named(config: Config, variables: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="needs the environment variable URL") as caught:
+    with pytest.raises(ConfigError, match="needs the environment variable GITSYNC_URL") as caught:
         config.environment("prod", variables)
 
     assert caught.value.code == "MISSING_VARIABLE"
@@ -114,6 +116,72 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_secret_does_not_show_in_a_representation(config: Config) -> None:
-    environment = config.environment("prod", {"URL": "postgresql://u:hunter2@db/psa"})
+    environment = config.environment("prod", {"GITSYNC_URL": "postgresql://u:hunter2@db/psa"})
 
     assert "hunter2" not in repr(environment)
+
+
+def asking(line: str) -> Config:
+    return parse_config(f"version: 1\nenvironments:\n  prod: {{ {line} }}\n".encode(), file="gitsync.yaml")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'database: "postgresql://db/${GITHUB_TOKEN}"',
+        'database: "sqlite:///x.db", actor: "${GITHUB_TOKEN}"',
+        'database: "sqlite:///x.db", tenant: "${HOME}"',
+        'url: "https://${AWS_SECRET_ACCESS_KEY}.example.com", token: "t"',
+        'url: "https://psa.example.com", token: "${CI_JOB_TOKEN}"',
+    ],
+)
+def test_a_variable_that_is_not_gitsyncs_own_is_not_expanded(line: str) -> None:
+    name = line.partition("${")[2].partition("}")[0]
+
+    with pytest.raises(ConfigError, match=f"asks for the variable {name}, and only GITSYNC_") as caught:
+        asking(line).environment("prod", {name: "value-of-it", "GITSYNC_DATABASE_URL": "sqlite:///x.db"})
+
+    assert caught.value.code == "VARIABLE_NOT_ALLOWED"
+    assert caught.value.exit_code == 4
+    assert f"`export GITSYNC_ALLOW_VARIABLES={name}`" in (caught.value.cure or "")
+    assert "value-of-it" not in f"{caught.value.message} {caught.value.cure}"
+
+
+def test_the_process_allows_variables_by_name() -> None:
+    config = asking('database: "postgresql://${PGUSER}:${PGPASSWORD}@db/psa"')
+    variables = {"PGUSER": "u", "PGPASSWORD": "p"}
+
+    with pytest.raises(ConfigError, match="PGUSER") as caught:
+        config.environment("prod", variables)
+    allowed = config.environment("prod", variables | {"GITSYNC_ALLOW_VARIABLES": "PGUSER, PGPASSWORD"})
+
+    assert "GITSYNC_ALLOW_VARIABLES=PGUSER,PGPASSWORD`" in (caught.value.cure or "")
+    assert allowed.database == "postgresql://u:p@db/psa"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GITSYNC_DATABASE_URL",
+        "GITSYNC_TOKEN",
+        "GITSYNC_PROD_COOKIE",
+        "GITSYNC_EU_API_KEY",
+        "GITSYNC_COMMENT_TOKEN",
+    ],
+)
+@pytest.mark.parametrize("field", ["actor", "tenant", "url"])
+def test_a_credential_is_not_expanded_where_it_would_be_shown(field: str, name: str) -> None:
+    rest = 'token: "t"' if field == "url" else 'database: "sqlite:///x.db"'
+
+    with pytest.raises(ConfigError, match=f"{field} asks for the variable {name}, which may hold") as caught:
+        asking(f'{rest}, {field}: "x${{{name}}}"').environment("prod", {name: "value-of-it"})
+
+    assert caught.value.code == "VARIABLE_NOT_ALLOWED"
+    assert caught.value.cure == f"write ${{GITSYNC_{field.upper()}}} there"
+
+
+def test_what_was_allowed_counts_as_a_credential() -> None:
+    config = asking('database: "sqlite:///x.db", tenant: "${PSA}"')
+
+    with pytest.raises(ConfigError, match="PSA, which may hold a credential"):
+        config.environment("prod", {"PSA": "t", "GITSYNC_ALLOW_VARIABLES": "PSA"})
