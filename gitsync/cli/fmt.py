@@ -69,11 +69,12 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
             problems += one.problems
             if one.wanted is None or one.wanted == one.data:
                 continue
-            changed.append(one.name)
             if diff:
                 _show_difference(one)
-            if not check:
-                _write(one)
+            if check or _write(one):
+                changed.append(one.name)
+            else:
+                problems.append(_saved_meanwhile(one))
     return _tell(settings, changed, problems, count, check=check)
 
 
@@ -113,21 +114,29 @@ def _show_difference(one: Formatted) -> None:
         echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
 
 
-def _write(one: Formatted) -> None:
+def _write(one: Formatted) -> bool:
+    """Replace the file, if it still holds what was read; whether it did."""
     from pathlib import Path
 
     from gitsync.errors import GitsyncError
-    from gitsync.sides.files import write_aside
+    from gitsync.sides.files import compare_and_set, look
 
-    assert one.wanted is not None
+    path = Path(one.path)
     try:
-        write_aside(Path(one.path), one.wanted)
+        held = look(path)
+        return held is not None and held.data == one.data and compare_and_set(path, held, one.wanted)
     except OSError as error:
         raise GitsyncError(
             f"cannot write {one.name}: {error.strerror}; files written so far are whole",
             code="CANNOT_WRITE",
             cure="mend the cause and run it again",
         ) from error
+
+
+def _saved_meanwhile(one: Formatted) -> Problem:
+    from gitsync.errors import Problem
+
+    return Problem(one.name, rule="UNCOMMITTED_CHANGES", message="was saved meanwhile", cure="run it again")
 
 
 def _tell(settings: Settings, changed: list[str], problems: list[Problem], count: int, *, check: bool) -> int:

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     "--prune", is_flag=True, help="Also delete the files of workflows that were deleted in the database."
 )
 @click.option(
-    "--force", is_flag=True, help="The database's version wins, over git's and over uncommitted edits."
+    "--force", is_flag=True, help="The database's version wins, over git's and over edits not yet committed."
 )
 @click.option("--max-deletes", type=click.IntRange(min=0), metavar="N", help="Delete at most N files.")
 @cache_option
@@ -152,7 +152,9 @@ class _Pull:
         record_quietly(database, deployment)  # first: a pull that ends half-way has left its marks
         if plan.changes:
             written = [change.key for change in plan.changes if change.action is not Action.DELETE]
-            side.apply(plan.changes, judged(database.load(written), side, self.warnings), deployment)
+            documents = judged(database.load(written), side, self.warnings)
+            applied = side.apply(plan.changes, documents, deployment)
+            pulled = pulled.without(applied.kept, comparison)
         return pulled
 
     def commit(self, plan: Plan, message: str | None) -> str | None:
@@ -197,7 +199,7 @@ class _Pull:
                 environment=self.workspace.environment.name,
                 commit=commit or self.side.revision,
                 committed=commit is not None,
-                uncommitted=entries_json(pulled.uncommitted),
+                uncommitted=entries_json((*pulled.uncommitted, *pulled.saved)),
                 warnings=[*self.comparison.warnings, *self.warnings],
                 error=as_part(outcome),
             )

@@ -242,12 +242,13 @@ class GitRepository:
     # ---------------------------------------------------------------- the work tree
 
     def uncommitted(self, folder: str) -> frozenset[str]:
-        """Paths in `folder` whose work tree or index differs from HEAD, untracked ones included."""
+        """Paths in `folder` whose work tree or index differs from HEAD, untracked and ignored ones included."""
         words = [
             "status",
             "--porcelain=v1",
             "-z",
             "--untracked-files=all",
+            "--ignored=traditional",
             "--no-renames",
             "--ignore-submodules",
         ]

@@ -7,14 +7,14 @@ from functools import cached_property
 from pathlib import Path
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
-from gitsync.sides.files import write_aside
-from gitsync.sides.repository import normal_digest
+from gitsync.sides.files import Held, compare_and_set, look
+from gitsync.sides.repository import digest_held, normal_digest
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.check import read_workflow
 from gitsync.workflow.document import is_key
 from gitsync.workflow.rules.names import SUFFIX
-from gitsync.workflow.types import Digest, Document, Key
+from gitsync.workflow.types import Document, Key
 
 
 class Folder:
@@ -78,8 +78,9 @@ class Folder:
     def apply(
         self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
     ) -> Applied:
-        """Write each file aside and rename it; raises PlanStale where one holds something else than `before`."""
-        stale = [change.key for change in changes if self._held(change.key) != change.before]
+        """Write each file aside and put it in place; raises PlanStale where one holds something else than `before`."""
+        held = {change.key: look(self._file(change.key)) for change in changes}
+        stale = [change.key for change in changes if digest_held(held[change.key]) != change.before]
         if stale:
             raise PlanStale(
                 f"{', '.join(stale)} changed meanwhile; nothing was written", cure="run the command again"
@@ -87,19 +88,20 @@ class Folder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for key, document in documents:
-                write_aside(self._file(key), canonical_bytes(document))
+                self._put(key, held[key], canonical_bytes(document))
             for change in changes:
                 if change.action is Action.DELETE:
-                    self._file(change.key).unlink(missing_ok=True)
+                    self._put(change.key, held[change.key], None)
         except OSError as error:
             raise self._failed("write", error) from error
         return Applied()
 
-    def _held(self, key: Key) -> Digest | None:
-        if not self._file(key).exists():
-            return None
-        data = self._read(key)
-        return normal_digest(data, digest_of(data))
+    def _put(self, key: Key, before: Held | None, after: bytes | None) -> None:
+        if not compare_and_set(self._file(key), before, after):
+            raise PlanStale(
+                f"{self._file(key)} was saved meanwhile, and is kept; files written so far are whole",
+                cure="run the command again",
+            )
 
     def _file(self, key: Key) -> Path:
         return self.path / f"{key}{SUFFIX}"

@@ -12,7 +12,7 @@ from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.git import ZERO, GitRepository, TreeEntry, broken_object
-from gitsync.sides.files import misplaced_files, remove_leftovers, write_aside
+from gitsync.sides.files import Held, compare_and_set, look, misplaced_files, remove_leftovers
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.check import (
@@ -192,27 +192,28 @@ class WorkTree(CommitSide):
     def __init__(self, git: GitRepository, *, folder: str, commit: str) -> None:
         super().__init__(git, folder=folder, commit=commit, is_checked_out=True)
 
-    @cached_property
+    @property
     def uncommitted(self) -> Mapping[Key, Digest | None]:
-        """Key → digest of each file that differs from HEAD, ``None`` where it is gone."""
+        """Key → digest of each file that differs from HEAD, ``None`` where it is gone; ignored files count."""
+        return self._looked[0]
+
+    @cached_property
+    def _looked(self) -> tuple[Mapping[Key, Digest | None], frozenset[Key]]:
+        """What is uncommitted, and which files git doesn't look at, of those that are as in HEAD."""
         found: dict[Key, Digest | None] = {}
+        unwatched_keys = set()
         unwatched = self.git.unwatched(self.folder)
         for path in sorted(self.git.uncommitted(self.folder) | unwatched):
             folder, _, name = path.rpartition("/")
             stem = name.removesuffix(SUFFIX)
             if folder != self.folder or stem == name or not is_key(stem):
                 continue
-            key, digest = Key(stem), self._on_disk(self.git.top / path)
+            key, digest = Key(stem), digest_held(look(self.git.top / path))
             if path in unwatched and (digest is None or digest == self.committed(key)):
-                continue  # as in HEAD, or left out of a sparse checkout: no edit
-            found[key] = digest
-        return found
-
-    def _on_disk(self, file: Path) -> Digest | None:
-        if file.is_symlink() or not file.is_file():
-            return None if not os.path.lexists(file) else Digest(ZERO)
-        data = file.read_bytes()
-        return normal_digest(data, digest_of(data))
+                unwatched_keys.add(key)  # as in HEAD, or left out of a sparse checkout: no edit
+            else:
+                found[key] = digest
+        return found, frozenset(unwatched_keys)
 
     def committed(self, key: Key) -> Digest | None:
         """The digest of the key's file in HEAD, ``None`` where it has none."""
@@ -222,8 +223,9 @@ class WorkTree(CommitSide):
     def apply(
         self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
     ) -> Applied:
-        """Write each file aside and rename it; delete what is to go.
+        """Write each file aside and put it in place; delete what is to go.
 
+        A file that no longer holds what the plan has seen is kept, and named in the result.
         Raises PlanStale where HEAD or the database has moved since the plan; each file is whole even then.
         """
         if (self.git.resolve("HEAD") or ZERO) != self.commit:
@@ -233,28 +235,46 @@ class WorkTree(CommitSide):
         folder = self.git.top / self.folder
         self._check_inside(folder)
         remove_leftovers(folder)
-        wanted = {change.key: change.after for change in changes}
+        planned = {change.key: change for change in changes}
+        kept = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for key, document in documents:
                 data = canonical_bytes(document)
-                if digest_of(data) != wanted[key]:
+                if digest_of(data) != planned[key].after:
                     raise PlanStale(
                         f"{key} changed in the database while it was pulled", cure="run the pull again"
                     )
-                write_aside(folder / f"{key}{SUFFIX}", data)
-                if self.on_written is not None:
+                if not self._put(planned[key], data):
+                    kept.add(key)
+                elif self.on_written is not None:
                     self.on_written(self.path(key))
             for change in changes:
-                if change.action is Action.DELETE:
-                    (folder / f"{change.key}{SUFFIX}").unlink(missing_ok=True)
+                if change.action is Action.DELETE and not self._put(change, None):
+                    kept.add(change.key)
         except OSError as error:
             raise GitsyncError(
                 f"cannot write {error.filename or folder}: {error.strerror}; files written so far are whole",
                 code="CANNOT_WRITE",
                 cure="mend the cause and pull again: it goes on where this run stopped",
             ) from error
-        return Applied()
+        return Applied(kept=frozenset(kept))
+
+    def _put(self, change: Change, data: bytes | None) -> bool:
+        """Replace or delete one file, if it is as the plan has seen it; whether it was."""
+        file = self.git.top / self.path(change.key)
+        held = look(file)
+        return self._is_as_planned(change, held) and compare_and_set(file, held, data)
+
+    def _is_as_planned(self, change: Change, held: Held | None) -> bool:
+        digest, key = digest_held(held), change.key
+        if digest in (change.before, change.after):
+            return True
+        uncommitted, unwatched = self._looked
+        if key in unwatched:
+            return digest is None  # left out of a sparse checkout
+        # a filter may make the file of a workflow unlike the commit's; git knows whether that is all
+        return digest is not None and key not in uncommitted and not self.git.uncommitted(self.path(key))
 
     def _check_inside(self, folder: Path) -> None:
         """Raise where the folder is not what it seems: what is written through a link lies somewhere else."""
@@ -267,6 +287,13 @@ class WorkTree(CommitSide):
                     code="CANNOT_WRITE",
                     cure="put the folder itself there: git keeps nothing behind a link",
                 )
+
+
+def digest_held(held: Held | None) -> Digest | None:
+    """The digest of a file in normal form, ``None`` where there is none; ZERO for what is no file."""
+    if held is None:
+        return None
+    return normal_digest(held.data, digest_of(held.data)) if held.is_file else Digest(ZERO)
 
 
 def normal_digest(data: bytes, oid: str) -> Digest:

@@ -34,10 +34,20 @@ class PullOptions:
 
 @dataclass(frozen=True, slots=True)
 class PullPlan:
-    """A plan for the work tree; ``uncommitted`` would be written, were their edits not in the way."""
+    """A plan for the work tree; ``uncommitted`` would be written, were their edits not in the way.
+
+    saved: the same for edits that were made after the plan.
+    """
 
     plan: Plan
     uncommitted: tuple[Entry, ...]
+    saved: tuple[Entry, ...] = ()
+
+    def without(self, kept: Collection[Key], comparison: Comparison) -> PullPlan:
+        """What is left of it where the files of `kept` were saved while it was carried out."""
+        changes = tuple(change for change in self.plan.changes if change.key not in kept)
+        saved = tuple(entry for entry in comparison.entries if entry.key in kept)
+        return replace(self, plan=replace(self.plan, changes=changes), saved=saved)
 
 
 def plan_pull(comparison: Comparison, options: PullOptions, *, uncommitted: Collection[Key]) -> PullPlan:
@@ -158,21 +168,29 @@ def pull_outcome(pulled: PullPlan) -> GitsyncError | None:
     plan = pulled.plan
     if plan.refused:
         return history_unknown(plan.refused, ending="the rest was pulled")
-    if plan.conflicts or pulled.uncommitted:
+    blocked = (*pulled.uncommitted, *pulled.saved)
+    if plan.conflicts or blocked:
         parts, cures = [], []
         if plan.conflicts:
-            parts.append(f"changed on both sides: {', '.join(entry.key for entry in plan.conflicts)}")
+            parts.append(f"changed on both sides: {_keys(plan.conflicts)}")
             cures.append(resolve_hint(plan.conflicts[0].key))
         if pulled.uncommitted:
-            parts.append(f"edited and not committed: {', '.join(entry.key for entry in pulled.uncommitted)}")
+            parts.append(f"edited and not committed: {_keys(pulled.uncommitted)}")
+        if pulled.saved:
+            parts.append(f"saved while the pull ran, and kept: {_keys(pulled.saved)}")
+        if blocked:
             cures.append("commit or `git checkout` these files, then pull again")
         return Conflict(
-            f"{len(plan.conflicts) + len(pulled.uncommitted)} not pulled; " + "; ".join(parts),
+            f"{len(plan.conflicts) + len(blocked)} not pulled; " + "; ".join(parts),
             code="CONFLICT" if plan.conflicts else "UNCOMMITTED_CHANGES",
             details={
                 "conflicts": [entry.as_json() for entry in plan.conflicts],
-                "uncommitted": [entry.as_json() for entry in pulled.uncommitted],
+                "uncommitted": [entry.as_json() for entry in blocked],
             },
             cure="; ".join(cures),
         )
     return None
+
+
+def _keys(entries: Sequence[Entry]) -> str:
+    return ", ".join(entry.key for entry in entries)

@@ -96,12 +96,16 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply did: key → id in the target, and the versions that it created."""
+    """What an apply did: key → id in the target, and the versions that it created.
+
+    kept: what held something else by then than the plan had seen, and was left alone.
+    """
 
     created: Mapping[Key, str] = field(default_factory=dict)
     deleted: Mapping[Key, str] = field(default_factory=dict)
     versions: Mapping[Key, Sequence[int]] = field(default_factory=dict)
     number: int | None = None
+    kept: frozenset[Key] = frozenset()
 
 
 class Side(Protocol):
