@@ -15,7 +15,7 @@ from gitsync.cli.options import Settings
 from gitsync.cli.progress import counter, watch
 from gitsync.cli.remote import choose_environment, doubt_absence, follow_files, open_side
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
-from gitsync.errors import ConfigError
+from gitsync.errors import ConfigError, GitError
 from gitsync.git import REPOSITORY_VARIABLES, ZERO, GitRepository
 from gitsync.sides.history import GitHistory
 from gitsync.sides.repository import CommitSide, WorkTree
@@ -234,8 +234,8 @@ def _without_file(settings: Settings, stack: ExitStack) -> Workspace:
     """A bare repository with a configuration in HEAD, or no configuration but a URL in the environment."""
     try:
         git = GitRepository.open(settings.where)
-    except Exception:
-        if names_target(settings):
+    except GitError as error:
+        if names_target(settings) or error.code != "NOT_A_REPOSITORY":
             raise
         raise no_configuration(settings.where) from None
     head = git.resolve("HEAD") if git.is_bare else None

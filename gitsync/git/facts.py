@@ -93,7 +93,9 @@ class GitFacts(GitRepository):
     @property
     def hooks(self) -> list[str]:
         """The hooks that git would run."""
-        folder = self.top / self._text(["rev-parse", "--git-path", "hooks"]).strip()
+        words = ["config", "--type=path", "-z", "--get-all", "core.hooksPath"]
+        *settings, _ours, _end = self._text(words).split("\0")
+        folder = self.top / settings[-1] if settings else self.common_dir / "hooks"
         if not folder.is_dir():
             return []
         files = (path for path in folder.iterdir() if path.suffix != ".sample")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PINNED: Final = (
     "-c", "core.quotePath=false",
     "-c", "core.fsmonitor=false",
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "safe.bareRepository=explicit",
     "-c", "core.commentChar=#",
     "-c", "log.diffMerges=separate",
     "-c", "log.showRoot=true",
@@ -62,9 +64,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Git at work in one folder."""
+    """Git at work in one folder.
+
+    git_dir: of a bare repository, which git takes from a command line alone.
+    """
 
     folder: Path
+    git_dir: Path | None = None
 
     def run(
         self,
@@ -146,9 +152,10 @@ class Git:
         stdout: int = subprocess.PIPE,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
+        where = [] if self.git_dir is None else [f"--git-dir={self.git_dir}"]
         try:
             return subprocess.Popen(
-                ["git", *PINNED, *words],
+                ["git", *where, *PINNED, *words],
                 cwd=self.folder,
                 env=_environment() | dict(env or {}),
                 stdin=stdin,

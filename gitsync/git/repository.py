@@ -54,17 +54,26 @@ class GitRepository:
         self.top = top
         self.git_dir = git_dir
         self.is_bare = is_bare
-        self._git = Git(top)
+        self._git = Git(top, git_dir if is_bare else None)
 
     @classmethod
     def open(cls, folder: Path) -> GitRepository:
-        """The repository that `folder` is in; raises GitError where there is none or git cannot read it."""
+        """The repository that `folder` is in.
+
+        Raises GitError where there is none, where git cannot read it, and where it poses as one inside another's
+        work tree.
+        """
         probe = Git(folder)
-        words = ["--is-bare-repository", "--show-object-format", "--absolute-git-dir"]
-        answer = probe.ask(["rev-parse", *words])
+        words = ["rev-parse", "--is-bare-repository", "--show-object-format", "--absolute-git-dir"]
+        answer = probe.ask(words)
+        if answer.status and "safe.bareRepository" in answer.said:
+            # looked for, and not just given by --git-dir: so git looks at its owner, too
+            answer = probe.ask(["-c", "safe.bareRepository=all", *words])
         if answer.status:
             raise _opening_error(folder, reason_of(answer.said))
-        bare, object_format, git_dir = os.fsdecode(answer.out).split("\n")[:3]
+        bare, object_format, found = os.fsdecode(answer.out).split("\n")[:3]
+        git_dir = Path(found)
+        _check_place(folder, git_dir, is_bare=bare == "true")
         if object_format != "sha1":
             raise GitError(
                 f"{folder} is a {object_format} repository; gitsync needs SHA-1 object ids",
@@ -72,9 +81,9 @@ class GitRepository:
                 cure="make a repository with `git init --object-format=sha1`",
             )
         if bare == "true":
-            return cls(Path(git_dir), Path(git_dir), is_bare=True)
+            return cls(git_dir, git_dir, is_bare=True)
         top = os.fsdecode(probe.run(["rev-parse", "--show-toplevel"])).rstrip("\n")
-        return cls(Path(top), Path(git_dir), is_bare=False)
+        return cls(Path(top), git_dir, is_bare=False)
 
     @property
     def common_dir(self) -> Path:
@@ -429,3 +438,36 @@ def _opening_error(folder: Path, reason: str) -> GitError:
             cure=f"`git config --global --add safe.directory {folder}`",
         )
     return GitError(f"git cannot read {folder}: {reason}")
+
+
+def _check_place(folder: Path, git_dir: Path, *, is_bare: bool) -> None:
+    """Raise GitError where `folder` lies in the git directory, and that in a work tree or beside its own.
+
+    ``HEAD``, ``objects`` and ``refs`` can be committed like any files: git takes their folder for a repository, with
+    settings of its own, where it doesn't know of safe.bareRepository (before 2.38).
+    """
+    inside = folder.resolve()
+    if git_dir not in (inside, *inside.parents):
+        return
+    for parent in git_dir.parents:
+        if os.path.lexists(parent / ".git") and not _leads_to(parent / ".git", git_dir):
+            raise GitError(
+                f"{git_dir} poses as a repository of its own inside the work tree of {parent}",
+                code="EMBEDDED_REPOSITORY",
+                cure=f"`git -C {parent} log -- {git_dir.relative_to(parent)}` shows who put it there; "
+                "move a bare repository of your own out of the work tree",
+            )
+    if not is_bare:
+        raise GitError(
+            f"{folder} is git's own folder, without the files",
+            code="NOT_A_WORK_TREE",
+            cure="go to the work tree with `-C DIR`",
+        )
+
+
+def _leads_to(marker: Path, git_dir: Path) -> bool:
+    """Whether a ``.git``, a folder or a file that names one, is this git directory; gitrepository-layout(5)."""
+    target = marker
+    if marker.is_file():
+        target = marker.parent / os.fsdecode(marker.read_bytes()).removeprefix("gitdir:").strip()
+    return target.resolve() == git_dir

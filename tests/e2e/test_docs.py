@@ -22,8 +22,8 @@ PAGES = sorted(
 )
 CODE = re.compile(r"[A-Z]{2,}(?:_[A-Z0-9]+)+|CONFLICT|DRIFT|ERROR|FORBIDDEN|STOPPING|UNAUTHORIZED")
 NO_CODES = re.compile(
-    r"(?:GIT|GITHUB|GITSYNC)_(?!ERROR$|MISSING$).*|NOT_ALLOWED|TOO_LARGE|HUMAN_TASK_COMPLETED"
-    r"|(?:MERGE|CHERRY_PICK|REVERT|ORIG)_HEAD|NO_COLOR"
+    r"(?:GIT|GITHUB|GITSYNC)_(?!ERROR$|MISSING$|TIMEOUT$).*|NOT_ALLOWED|TOO_LARGE|HUMAN_TASK_COMPLETED"
+    r"|(?:MERGE|CHERRY_PICK|REVERT|ORIG)_HEAD|NO_COLOR|LC_ALL"
 )
 """Constants in the same spelling that are no error's code: variables, git's own files, an event of the product,
 kinds of expression faults."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsync.git.process import PINNED
 from tests.support.git import TestRepository, clone, git_environment, make_repository
 from tests.support.loop import Editor, Loop, Ran, gitsync, make_config, make_file, make_loop, second_clone
 
@@ -161,14 +163,90 @@ def test_no_hook_runs_in_a_pull(loop: Loop) -> None:
     deploy_and_edit(loop)
     hooks = loop.repository.path / ".git" / "hooks"
     hooks.mkdir(exist_ok=True)
-    for name in ("pre-commit", "commit-msg", "prepare-commit-msg", "post-commit"):
+    for name in HOOKS:
         hook = hooks / name
         hook.write_text("#!/bin/sh\necho ran >> hook-ran\nexit 1\n")
         hook.chmod(hook.stat().st_mode | stat.S_IXUSR)
 
-    check_both_ways(loop)
+    to_branch = loop.gitsync("pull", "--branch", "from-dev")
+    to_files = loop.gitsync("pull", "--commit")
 
     assert not (loop.repository.path / "hook-ran").exists()
+    assert (to_branch.code, to_files.code) == (0, 0), to_branch.err + to_files.err
+    assert loop.repository.git("show", "HEAD:workflows/a.json") == make_file("a", "A2").decode().strip()
+
+
+HOOKS = (
+    "pre-commit", "commit-msg", "prepare-commit-msg", "post-commit", "reference-transaction", "post-index-change",
+)  # fmt: skip
+
+
+@pytest.fixture(params=["git-knows", "older-git"])
+def any_git(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git with safe.bareRepository, and git before 2.38, which ignores it."""
+    if request.param == "older-git":
+        pinned = [word.replace("explicit", "all") for word in PINNED]
+        monkeypatch.setattr("gitsync.git.process.PINNED", pinned)
+
+
+@pytest.mark.usefixtures("any_git")
+@pytest.mark.parametrize("is_bare", [True, False])
+@pytest.mark.parametrize("below", ["", "objects", "workflows"])
+def test_a_folder_that_poses_as_a_repository_is_refused(loop: Loop, below: str, is_bare: bool) -> None:
+    loop.commit(a="A1")
+    fake = loop.repository.path / "sub"
+    loop.repository.git("clone", "--quiet", "--bare", str(loop.repository.path), str(fake))
+    TestRepository(fake, loop.repository.home).git("config", "core.bare", str(is_bare).lower())
+    if not is_bare:
+        TestRepository(fake, loop.repository.home).git("config", "core.worktree", str(fake))
+    loop.repository.write("sub/gitsync.yaml", make_config(loop.editor.url))
+    (fake / "workflows").mkdir()
+    loop.repository.commit("Pose")
+    before = loop.editor.dump()
+
+    ran = [
+        gitsync("-C", str(fake / below), "--yes", *words, "-o", "json")
+        for words in (("push",), ("status",), ("pull", "--commit"))
+    ]
+
+    assert [one.json["code"] for one in ran] == ["EMBEDDED_REPOSITORY"] * 3
+    assert str(fake) in ran[0].json["message"]
+    assert loop.editor.dump() == before
+
+
+@pytest.mark.usefixtures("any_git")
+def test_a_bare_repository_behind_a_file_is_read_from_both_places(loop: Loop, tmp_path: Path) -> None:
+    deploy_and_edit(loop)
+    project = tmp_path / "project"
+    loop.repository.git("clone", "--quiet", "--bare", str(loop.repository.path), str(project / ".bare"))
+    (project / ".git").write_text("gitdir: ./.bare\n")
+
+    for place in (project, project / ".bare", project / ".bare" / "objects"):
+        ran = gitsync("-C", str(place), "status", "-o", "json")
+
+        assert ran.code == 0, ran.err
+        assert {row["state"] for row in ran.json["workflows"]} == {"database-ahead", "repository-ahead"}
+
+
+@pytest.mark.usefixtures("any_git")
+def test_gits_own_folder_is_no_place_to_work_in(loop: Loop) -> None:
+    loop.commit(a="A1")
+
+    ran = gitsync("-C", str(loop.repository.path / ".git"), "init")
+
+    assert ran.code == 1
+    assert "git's own folder" in ran.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_bare_repository_of_another_user_is_not_trusted(loop: Loop, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.git"
+    loop.repository.git("clone", "--quiet", "--bare", str(loop.repository.path), str(bare))
+    os.chown(bare, 65534, 65534)
+
+    ran = gitsync("-C", str(bare), "status", "-o", "json")
+
+    assert ran.json["code"] == "DUBIOUS_OWNERSHIP"
 
 
 def test_signing_with_a_broken_program_does_not_stop_a_pull(loop: Loop) -> None:
