@@ -110,10 +110,7 @@ def _tokens(settings: Settings) -> Iterator[tuple[str, Tokens]]:
     settings.tell(f"{environment.name}: {address}")
     engine = make_engine(url, command="token", lock_timeout=settings.lock_timeout)
     try:
-        yield (
-            environment.name,
-            Tokens(engine, tenant=environment.tenant, address=address, lock_timeout=settings.lock_timeout),
-        )
+        yield environment.name, Tokens(engine, tenant=environment.tenant, address=address)
     finally:
         engine.dispose()
 

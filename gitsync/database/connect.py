@@ -6,9 +6,10 @@ error; here every transaction begins by its own statement, a writing one with BE
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -68,12 +69,18 @@ def mask_url(url: str) -> str:
 
 
 def make_engine(
-    url: str, *, command: str, lock_timeout: float, create: bool = False, pool_size: int | None = None
+    url: str,
+    *,
+    command: str,
+    lock_timeout: float,
+    statement_timeout: float | None = None,
+    create: bool = False,
+    pool_size: int | None = None,
 ) -> Engine:
     """An engine that connects on first use.
 
-    command: what `application_name` says after ``gitsync``. lock_timeout: seconds to wait for SQLite's lock.
-    create: make the SQLite file if there is none; reading never does. pool_size: connections that a server keeps
+    command: what `application_name` says after ``gitsync``. lock_timeout: seconds to wait for any lock, above 0;
+    rounded up to whole milliseconds. statement_timeout: seconds that PostgreSQL gives a statement. create: make the SQLite file if there is none; reading never does. pool_size: connections that a server keeps
     open, each tested before it is used again.
     Raises ConfigError for a URL that cannot be used.
     """
@@ -82,25 +89,32 @@ def make_engine(
         return _sqlite_engine(parsed, lock_timeout=lock_timeout, create=create, pool_size=pool_size)
     defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "client_encoding": "utf8"}
     arguments = {name: value for name, value in defaults.items() if name not in parsed.query}
+    arguments["application_name"] = f"gitsync {command}"[:63]
     try:
-        return create_engine(
-            parsed,
-            connect_args=arguments | {"application_name": f"gitsync {command}"[:63]},
-            **_pool(pool_size),
-        )
+        engine = create_engine(parsed, connect_args=arguments, **_pool(pool_size))
     except (SQLAlchemyError, ValueError) as error:
         raise _invalid_url(str(error).splitlines()[0]) from None
+    _limit(engine, {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout})
+    return engine
 
 
-def limit_statements(engine: Engine, seconds: float) -> None:
-    """Let PostgreSQL cancel each statement of the engine's transactions after `seconds`."""
-    if engine.dialect.name != "postgresql":
-        return
-    statement = f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}"
+def _limit(engine: Engine, limits: Mapping[str, float | None]) -> None:
+    """Begin each transaction of PostgreSQL's with `limits`, by name in seconds, which end with the transaction.
+
+    On Citus they hold on every node: there a setting travels only by SET LOCAL, and only if told to.
+    Source: Citus, "citus.propagate_set_commands".
+    """
+    milliseconds = {name: max(1, math.ceil(value * 1000)) for name, value in limits.items() if value}
+    settings = [f"set_config('{name}', '{value}', true)" for name, value in milliseconds.items()]
+    once = f"SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus'), {', '.join(settings)}"  # noqa: S608 - numbers
+    everywhere = [f"SET LOCAL {name} = {value}" for name, value in milliseconds.items()]
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
+        is_citus = connection.exec_driver_sql(once).scalar_one()
+        if is_citus:
+            for statement in ("SET LOCAL citus.propagate_set_commands TO 'local'", *everywhere):
+                connection.exec_driver_sql(statement)
 
 
 def _pool(size: int | None) -> dict[str, Any]:

@@ -37,8 +37,6 @@ from gitsync.database.schema import (
     parse_tenant,
 )
 
-_LOCK_SECONDS = 10.0
-
 
 def init_database(engine: Engine, *, tenant: str | None) -> list[str]:
     """What was made, in words, empty where nothing was missing.
@@ -47,7 +45,7 @@ def init_database(engine: Engine, *, tenant: str | None) -> list[str]:
     """
     address = mask_url(engine.url.render_as_string(hide_password=False))
     with translated(address), writing(engine) as connection:
-        lock(connection, tenant="gitsync db init", timeout=_LOCK_SECONDS, address=address)
+        lock(connection, tenant="gitsync db init", address=address)
         found = look(connection)
         made: list[str] = []
         if not found.definitions and not found.versions:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from gitsync.errors import LockNotAcquired
@@ -17,19 +17,19 @@ from gitsync.errors import LockNotAcquired
 _CLASS = 0x67697473  # "gits": apart from other programs' advisory locks
 
 
-def lock(connection: Connection, *, tenant: str, timeout: float, address: str) -> None:
-    """Hold the deployment lock until the connection's transaction ends; row locks wait as long at most.
+def lock(connection: Connection, *, tenant: str, address: str) -> None:
+    """Hold the deployment lock until the connection's transaction ends; it waits as long as the engine lets it.
 
-    timeout: seconds, above 0; rounded up to whole milliseconds for PostgreSQL.
     Raises LockNotAcquired, naming who holds it and since when.
-    Source: PostgreSQL manual, "Advisory Lock Functions" and `lock_timeout`.
+    Source: PostgreSQL manual, "Advisory Lock Functions".
     """
     if connection.dialect.name != "postgresql":
         return
-    milliseconds = max(1, -int(-timeout * 1000 // 1))
-    connection.execute(text("SELECT set_config('lock_timeout', :time, true)"), {"time": f"{milliseconds}ms"})
     number = _number(tenant)
     held = {"class": _CLASS, "number": number}
+    waiting = (
+        connection.begin_nested()
+    )  # so that the same connection can ask who holds it: there may be no other
     try:
         connection.execute(
             text("SELECT pg_advisory_xact_lock(CAST(:class AS int), CAST(:number AS int))"), held
@@ -37,7 +37,9 @@ def lock(connection: Connection, *, tenant: str, timeout: float, address: str) -
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != "55P03":
             raise
-        raise _not_acquired(_holder(connection.engine, number), address) from error
+        waiting.rollback()
+        raise _not_acquired(_find_holder(connection, number), address) from error
+    waiting.commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,11 @@ def _find_holder(connection: Connection, number: int) -> Holder | None:
     return None if row is None else Holder(*row)
 
 
-def _holder(engine: Engine, number: int) -> str | None:
-    """Who holds the lock now, asked through a connection of its own: the waiting one's transaction has failed."""
-    with engine.connect() as connection:
-        holder = _find_holder(connection, number)
-    return None if holder is None else str(holder)
-
-
-def _not_acquired(holder: str | None, address: str) -> LockNotAcquired:
-    by = holder or "another run"
+def _not_acquired(holder: Holder | None, address: str) -> LockNotAcquired:
+    name = None if holder is None else str(holder)
     return LockNotAcquired(
-        f"{address}: {by} holds the deployment lock; nothing was written",
-        details={"holder": holder},
+        f"{address}: {name or 'another run'} holds the deployment lock; nothing was written",
+        details={"holder": name},
         cure="wait for it and try again, or wait longer with `--lock-timeout`",
     )
 

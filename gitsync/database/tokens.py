@@ -51,9 +51,8 @@ class Tokens:
     version 0002 has no table for them, and what the database raises.
     """
 
-    def __init__(self, engine: Engine, *, tenant: str | None, address: str, lock_timeout: float) -> None:
-        self._engine, self._tenant = engine, tenant
-        self._address, self._lock_timeout = address, lock_timeout
+    def __init__(self, engine: Engine, *, tenant: str | None, address: str) -> None:
+        self._engine, self._tenant, self._address = engine, tenant, address
 
     def add(self, name: str, role: Role) -> str:
         """A new token; nobody can ever read it again.
@@ -137,12 +136,7 @@ class Tokens:
     def _writing(self) -> Iterator[tuple[Connection, Tables]]:
         with translated(self._address), writing(self._engine) as connection:
             tables = self._look(connection)
-            lock(
-                connection,
-                tenant=f"tokens of {tables.ledger_tenant}",
-                timeout=self._lock_timeout,
-                address=self._address,
-            )
+            lock(connection, tenant=f"tokens of {tables.ledger_tenant}", address=self._address)
             yield connection, tables
 
     def _look(self, connection: Connection) -> Tables:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gitsync.database.connect import limit_statements, make_engine, mask_url
+from gitsync.database.connect import make_engine, mask_url
 from gitsync.database.listing import iter_definition_rows, read_key, read_version, read_version_list
 from gitsync.database.tokens import Token, Tokens
 from gitsync.errors import DatabaseError, InvalidInput, PlanStale
@@ -79,12 +79,13 @@ class Service:
         self.address: Final = mask_url(place.url)
         self.registry: Final = registry
         self._engine = make_engine(
-            place.url, command="serve", lock_timeout=place.lock_timeout, pool_size=READERS + STRANGERS + 1
+            place.url,
+            command="serve",
+            lock_timeout=place.lock_timeout,
+            statement_timeout=place.statement_timeout,
+            pool_size=READERS + STRANGERS + 1,
         )
-        limit_statements(self._engine, place.statement_timeout)
-        self._tokens = Tokens(
-            self._engine, tenant=place.tenant, address=self.address, lock_timeout=place.lock_timeout
-        )
+        self._tokens = Tokens(self._engine, tenant=place.tenant, address=self.address)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -207,7 +208,6 @@ class Service:
             actor=place.actor,
             command="serve",
             in_place=in_place,
-            lock_timeout=place.lock_timeout,
             new_tenant=place.new_tenant,
             engine=self._engine,
         ) as database:

@@ -43,10 +43,10 @@ class Database:
 
     url: of PostgreSQL or SQLite. environment: its name, for the ledger. tenant: compulsory where the product
     keeps workflows per tenant. actor: uuid of the user written as author. command: shown by the server as
-    ``gitsync <command>``. in_place: overwriting keeps ids. lock_timeout: seconds to wait for another run.
-    new_tenant: the tenant may be one without workflows where others have some. cache: a folder to keep digests
-    in between runs; ``None`` to read every document. engine: one to use instead of an engine of its own, of the
-    same database, and to leave open.
+    ``gitsync <command>``. in_place: overwriting keeps ids. lock_timeout: seconds to wait for another run,
+    where the engine is its own. new_tenant: the tenant may be one without workflows where others have some.
+    cache: a folder to keep digests in between runs; ``None`` to read every document. engine: one to use instead
+    of an engine of its own, of the same database, and to leave open.
     After `snapshot`, ``ids`` has each key's id, and ``raw_calls`` the ids that a key calls and that belong
     to no key. `list_ids` and `load` set ``ids`` as well, as they saw them.
     Raises ConfigError, DatabaseError or AccessDenied on entering.
@@ -75,7 +75,6 @@ class Database:
         self._tenant = tenant
         self._actor = _parse_actor(actor)
         self._in_place = in_place
-        self._lock_timeout = lock_timeout
         self._new_tenant = new_tenant
         self._cache = DigestCache(cache) if cache else None
         self._has_own_engine = engine is None
@@ -313,7 +312,7 @@ class Database:
         """A connection in a transaction that holds the lock; committed at the end, or rolled back."""
         with writing(self._engine) as connection:
             tenant = self._tables.ledger_tenant
-            lock(connection, tenant=tenant, timeout=self._lock_timeout, address=self.address)
+            lock(connection, tenant=tenant, address=self.address)
             yield connection
 
     def _look(self, connection: Connection) -> Tables:

@@ -38,7 +38,7 @@ def engine(instance: Instance) -> Iterator[Engine]:
 
 
 def tokens_of(engine: Engine, tenant: str = Generation.CURRENT.tenant or "") -> Tokens:
-    return Tokens(engine, tenant=tenant, address="here", lock_timeout=5)
+    return Tokens(engine, tenant=tenant, address="here")
 
 
 def test_a_token_is_found_until_it_is_revoked(engine: Engine) -> None:

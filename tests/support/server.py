@@ -94,9 +94,7 @@ def add_token(url: str, role: Role, *, tenant: str | None = None, name: str | No
     """A new token of the database of `url`."""
     engine = make_engine(url, command="tests", lock_timeout=10)
     try:
-        return Tokens(engine, tenant=tenant, address="here", lock_timeout=10).add(
-            name or f"test {uuid.uuid4()}", role
-        )
+        return Tokens(engine, tenant=tenant, address="here").add(name or f"test {uuid.uuid4()}", role)
     finally:
         engine.dispose()
 
