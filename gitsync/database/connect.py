@@ -90,6 +90,7 @@ def make_engine(
     defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "client_encoding": "utf8"}
     arguments = {name: value for name, value in defaults.items() if name not in parsed.query}
     arguments["application_name"] = f"gitsync {command}"[:63]
+    arguments["prepare_threshold"] = None  # a pooler lends the next client the same server connection
     try:
         engine = create_engine(parsed, connect_args=arguments, **_pool(pool_size))
     except (SQLAlchemyError, ValueError) as error:

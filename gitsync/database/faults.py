@@ -115,6 +115,13 @@ def _explain_connection(original: object, text: str, address: str) -> GitsyncErr
         return _unknown_database(text, address)
     if "permission denied for database" in text:
         return _bad_login(text, address)
+    if "unsupported startup parameter" in text:
+        return DatabaseError(
+            f"{address}: {text}",
+            code="DATABASE_UNREACHABLE",
+            cure="a pooler stands before the server: take `options` out of the address, and let "
+            "`ALTER ROLE … SET search_path = …` do its work",
+        )
     if asked and "FATAL" not in text and "failed:" not in text:
         return _bad_login(text, address)
     return DatabaseError(f"{address} cannot be reached: {text}", code="DATABASE_UNREACHABLE", cure=_CHECK_URL)
