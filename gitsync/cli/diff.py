@@ -47,6 +47,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     from gitsync.cli.difference import Differ
     from gitsync.cli.outcome import drift_exit, tell_warnings
     from gitsync.cli.workspace import open_workspace
+    from gitsync.render.difference import MASKED
     from gitsync.sync.base import State
 
     settings = settings_of(context)
@@ -90,4 +91,6 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                     print_diff(console, iter(found.lines))
             if not apart:
                 settings.tell("no differences")
+        if differ.secrets and not settings.is_markdown:
+            settings.tell(f"note: {MASKED}")
         return drift_exit(apart) if exit_code else 0

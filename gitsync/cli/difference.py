@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gitsync.errors import Conflict, GitError, InvalidInput
 from gitsync.git import GitRepository
@@ -12,6 +13,7 @@ from gitsync.sync.base import State
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.side import Side
 from gitsync.workflow.check import read_stored_document
+from gitsync.workflow.rules.masked import Masker
 from gitsync.workflow.types import Digest, Document, Key
 
 MOVED_IN_DATABASE = (State.DATABASE_AHEAD, State.NEW_IN_DATABASE, State.DELETED_IN_DATABASE)
@@ -26,7 +28,8 @@ MOST_EXPLAINED = 50
 class Differ:
     """Reads both sides' documents in batches and compares them.
 
-    as_push: every difference leads from the database to git, whichever side moved.
+    as_push: every difference leads from the database to git, whichever side moved. secrets: how many of the
+    differences told so far had some, which are masked.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class Differ:
     ) -> None:
         self._git, self._files, self._database = git, files, database
         self._as_push = as_push
+        self.secrets = 0
 
     def differences(self, entries: Sequence[Entry]) -> Iterator[Difference]:
         """One for each entry, in order."""
@@ -63,11 +67,25 @@ class Differ:
         )
         if base is not None and not self._as_push:
             moved = (("database", there), ("git", here))
-            return Difference(entry, tuple(Leg(side, base, held, ("base", side)) for side, held in moved))
+            return self._masked(entry, *(Leg(side, base, held, ("base", side)) for side, held in moved))
         names = (f"database/{entry.key}", f"git/{entry.key}")
         if entry.state in MOVED_IN_DATABASE and not self._as_push:
-            return Difference(entry, (Leg("", here, there, names[::-1]),))
-        return Difference(entry, (Leg("", there, here, names),))
+            return self._masked(entry, Leg("", here, there, names[::-1]))
+        return self._masked(entry, Leg("", there, here, names))
+
+    def _masked(self, entry: Entry, *legs: Leg) -> Difference:
+        """The difference along `legs`, without the secrets in their documents."""
+        masker = Masker()
+        shown = tuple(
+            replace(
+                leg,
+                before=leg.before and masker.document(leg.before),
+                after=leg.after and masker.document(leg.after),
+            )
+            for leg in legs
+        )
+        self.secrets += masker.count > 0
+        return Difference(entry, shown, secrets=masker.count)
 
     def _read_file(self, key: Key) -> Document | None:
         try:

@@ -106,12 +106,18 @@ def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Forma
 def _show_difference(one: Formatted) -> None:
     import difflib
 
+    from gitsync.workflow.check import read_stored_document
+    from gitsync.workflow.rules.masked import Masker
+
     assert one.wanted is not None
+    masker = Masker()
+    masker.document(read_stored_document(one.wanted, file=one.name))
     before, after = (
         data.decode("utf-8", "replace").splitlines(keepends=True) for data in (one.data, one.wanted)
     )
     for line in difflib.unified_diff(before, after, f"a/{one.name}", f"b/{one.name}"):
-        echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
+        shown = masker.line(line)
+        echo(shown if shown.endswith("\n") else f"{shown}\n\\ No newline at end of file\n", nl=False)
 
 
 def _write(one: Formatted) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from gitsync.render.text import unified
 from gitsync.render.words import describe, explain
@@ -11,6 +12,9 @@ from gitsync.sync.plan import Entry
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.delta import WorkflowDelta, compare_documents
 from gitsync.workflow.types import Document
+
+MASKED: Final = "`<secret N>` stands for a secret in plain text; `gitsync validate --explain SECRETS` says how to keep one"
+"""What is said where a difference has stand-ins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,15 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One workflow's difference: one leg, or two from the base. fault: why there is none to show."""
+    """One workflow's difference: one leg, or two from the base. fault: why there is none to show.
+
+    secrets: how many secrets have a stand-in in the legs' documents.
+    """
 
     entry: Entry
     legs: tuple[Leg, ...]
     fault: str = ""
+    secrets: int = 0
 
     @property
     def words(self) -> str:

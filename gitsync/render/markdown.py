@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, Problem
-from gitsync.render.difference import Difference
+from gitsync.render.difference import MASKED, Difference
 from gitsync.render.page import Paper, bullets, count, plain, shorten, table, with_commands
 from gitsync.render.text import ADVICE, list_relinked
 from gitsync.render.words import code
@@ -81,6 +81,7 @@ def render_plan(page: Page) -> str:
         paper.add(_obstacle(page.obstacle, page.problems))
     for note in _notes(page):
         paper.add(note)
+    _tell_masked(paper, page.told)
     rows = list(_rows(page))
     if rows:
         paper.add(table(("action", "workflow", "what"), rows))
@@ -123,6 +124,7 @@ def render_status(
         paper.add("In the database, but not for git:\n\n" + table(("name", "workflow", "why"), rows))
     if comparison.warnings:
         paper.add(bullets(f"{WARNED} {plain(text)}" for text in comparison.warnings))
+    _tell_masked(paper, told)
     return paper.end()
 
 
@@ -143,6 +145,7 @@ def render_diff(
     paper.add(f"## {environment}: {verdict}")
     paper.add(f"{_commit(commit)}.")
     told = {found.entry.key: found for found in differences}
+    _tell_masked(paper, told)
     return _finish(paper, [(entry.key, entry.state.value) for entry in entries], told, lines=lines)
 
 
@@ -212,6 +215,12 @@ def _notes(page: Page) -> Iterator[str]:
         yield "Calls that follow the new ids:\n\n" + bullets(map(plain, list_relinked(page.relinked)))
     if page.warnings:
         yield bullets(f"{WARNED} {plain(shorten(text))}" for text in page.warnings)
+
+
+def _tell_masked(paper: Paper, told: Mapping[Key, Difference]) -> None:
+    """Say that secrets have stand-ins, where some have."""
+    if any(found.secrets for found in told.values()):
+        paper.add(f"{WARNED} {with_commands(MASKED)}.")
 
 
 def _rows(page: Page) -> Iterator[tuple[str, str, str]]:

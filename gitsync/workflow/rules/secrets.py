@@ -47,6 +47,8 @@ _DETECTORS: Final = (
 )
 """Those of the library that go by a format; entropy and addresses would be guesses."""
 _HIDDEN: Final = "…"
+_REST: Final = re.compile(r"[A-Za-z0-9_=+/-]*(?:\.[A-Za-z0-9_=+/-]+)*")
+"""What belongs to a token behind the part that a pattern names; matches everywhere."""
 _KEPT: Final = 20_000
 
 _telling: dict[str, bool] = {}
@@ -75,7 +77,7 @@ def _is_odd(run: str) -> bool:
 
 def find(container: Any, member: str | int, value: str) -> Iterator[Spot]:
     """A SECRETS for `value` at `member` where it holds or is a secret; the message does not repeat it."""
-    for kind, secret in _known_formats(value):
+    for kind, secret in known_formats(value):
         yield _spot(container, member, kind, secret, value.find(secret))
         return
     if isinstance(member, str) and member != "$expr" and _is_password(member, value):
@@ -96,7 +98,7 @@ def redact(text: str, *, hidden: Collection[str] = ()) -> str:
         text = text.replace(secret, _HIDDEN)
     if not is_candidate(None, text):
         return text
-    for _, secret in _known_formats(text):
+    for _, secret in known_formats(text):
         text = text.replace(secret, _HIDDEN)
     return text
 
@@ -109,11 +111,22 @@ def _spot(container: Any, member: str | int, kind: str, secret: str, offset: int
     return Spot(container, member, "SECRETS", message, cure, max(offset, 0))
 
 
-def _known_formats(value: str) -> Iterator[tuple[str, str]]:
+def known_formats(value: str) -> Iterator[tuple[str, str]]:
+    """(kind, secret) of each secret in `value` that has a format of its own, the secret whole.
+
+    The library reports the groups of its patterns, which may be no more than a token's prefix (``ghp``), and
+    nothing where an optional one is empty.
+    """
     for detector in _detectors():
-        for secret in detector.analyze_string(value):
-            if secret:
-                yield detector.secret_type, secret
+        reported = frozenset(detector.analyze_string(value))
+        for pattern in detector.denylist:
+            for match in pattern.finditer(value):
+                if not pattern.groups and match[0] not in reported:
+                    continue  # has the form alone, such as three words with dots between for a JSON Web Token
+                number = max(range(1, pattern.groups + 1), key=lambda n: len(match[n] or ""), default=0)
+                start, end = match.span(number if match[number] else 0)
+                rest = _REST.match(value, end)
+                yield detector.secret_type, value[start : rest.end() if rest else end]
 
 
 def _is_password(name: str, value: str) -> bool:

@@ -47,6 +47,15 @@ def test_a_token_of_a_known_format_is_found_wherever_it_stands(token: str) -> No
     assert token not in redact(text)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in TOKENS if kind not in ("basic", "private key")])
+def test_a_token_is_taken_out_to_its_end(kind: str) -> None:
+    assert TOKENS[kind][-8:] not in redact(f"please use {TOKENS[kind]}, for it")
+
+
+def test_a_token_whose_format_has_an_empty_part_is_found() -> None:
+    assert "glcbt-" + A20 not in redact(f"x glcbt-{A20} x")
+
+
 @pytest.mark.parametrize("name", ["password", "apiKey", "api_key", "client_secret", "dbPass", "accessToken"])
 def test_a_value_under_a_telling_name_is_a_secret(name: str) -> None:
     assert [spot.rule for spot in find({name: "hunter2-Tr0ub4dor"}, name, "hunter2-Tr0ub4dor")] == ["SECRETS"]
