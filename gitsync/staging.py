@@ -22,7 +22,7 @@ def staged_deletions(folder: Path) -> list[Path]:
     top = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
     if top is None:
         return []
-    answer = Git(top).ask(_WORDS)
+    answer = Git(top, keeps_index=True).ask(_WORDS)
     if answer.status:
         reason = reason_of(answer.said)
         raise GitError(f"git cannot tell what is staged: {reason}", cure="`git status` may say more")

@@ -58,11 +58,9 @@ class _Doctor:
 
     def run(self) -> None:
         """Look at everything."""
-        from gitsync.cli.workspace import forget_repository_variables
         from gitsync.doctor.repository import check_git, check_repository
 
         self._look("git", "version", lambda: check_git(self.settings.variables))
-        forget_repository_variables()
         os.environ["GIT_OPTIONAL_LOCKS"] = "0"  # to look at the work tree would else write the index
         git = self._repository()
         config, folder = self._configuration(git)

@@ -16,7 +16,7 @@ from gitsync.cli.progress import counter, watch
 from gitsync.cli.remote import choose_environment, doubt_absence, follow_files, open_side
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError, GitError
-from gitsync.git import REPOSITORY_VARIABLES, ZERO, GitRepository
+from gitsync.git import ZERO, GitRepository
 from gitsync.sides.history import GitHistory
 from gitsync.sides.repository import CommitSide, WorkTree
 from gitsync.sync.reconcile import Comparison, compare
@@ -183,7 +183,6 @@ class HistoryMaker:
 @contextmanager
 def open_workspace(settings: Settings) -> Iterator[Workspace]:
     """The workspace around the working directory; raises ConfigError or GitError where there is none."""
-    forget_repository_variables()
     found = find_config(settings.where)
     with ExitStack() as stack:
         if found is None:
@@ -222,12 +221,6 @@ def _trusted(config: Config, settings: Settings, git: GitRepository, prefix: str
         default=theirs.default,
         environments=theirs.environments,
     )
-
-
-def forget_repository_variables() -> None:
-    """Drop what a git hook leaves in the environment: it would point git at another repository."""
-    for name in REPOSITORY_VARIABLES:
-        os.environ.pop(name, None)
 
 
 def _without_file(settings: Settings, stack: ExitStack) -> Workspace:

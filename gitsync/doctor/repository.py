@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from gitsync.errors import GitError, GitsyncError
 from gitsync.finding import Finding, as_fault, counted, fault, fine, listed, warning
-from gitsync.git import REPOSITORY_VARIABLES, ZERO, GitRepository
+from gitsync.git import REPOSITORY_VARIABLES, SETTING_VARIABLES, ZERO, GitRepository
 from gitsync.git.facts import OLDEST_GIT, GitFacts, git_version
 from gitsync.sides.repository import CommitSide
 
 
 def check_git(variables: Mapping[str, str]) -> list[Finding]:
-    """The program itself, and variables that would point it elsewhere."""
+    """The program itself, and what variables hand to it."""
     try:
         numbers, text = git_version()
     except GitError as error:
@@ -33,6 +33,8 @@ def check_git(variables: Mapping[str, str]) -> list[Finding]:
                 f"`unset {' '.join(names)}`",
             )
         )
+    if settings := [name for name in SETTING_VARIABLES if name in variables]:
+        found.append(fine("settings", f"{' and '.join(settings)}: settings that count here as for git"))
     return found
 
 

@@ -1,6 +1,7 @@
 """Git as gitsync uses it; the only package that starts it."""
 
 from gitsync.git.process import REPOSITORY_VARIABLES as REPOSITORY_VARIABLES
+from gitsync.git.process import SETTING_VARIABLES as SETTING_VARIABLES
 from gitsync.git.process import Git as Git
 from gitsync.git.repository import ZERO as ZERO
 from gitsync.git.repository import GitRepository as GitRepository

@@ -38,13 +38,19 @@ PINNED: Final = (
     "--no-replace-objects",
 )  # fmt: skip
 REPOSITORY_VARIABLES: Final = (
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS", "GIT_DIR", "GIT_GLOB_PATHSPECS", "GIT_GRAFT_FILE", "GIT_ICASE_PATHSPECS",
+    "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR", "GIT_GLOB_PATHSPECS", "GIT_GRAFT_FILE", "GIT_ICASE_PATHSPECS",
     "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_LITERAL_PATHSPECS", "GIT_NAMESPACE",
-    "GIT_NOGLOB_PATHSPECS", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
+    "GIT_NOGLOB_PATHSPECS", "GIT_NO_REPLACE_OBJECTS", "GIT_PREFIX", "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
 )  # fmt: skip
-"""What a git hook leaves in the environment, which would point git elsewhere (``git rev-parse --local-env-vars``)."""
+"""What a git hook leaves in the environment, and what would point git elsewhere or show it something else.
+
+Of ``git rev-parse --local-env-vars`` these are dropped.
+"""
+SETTING_VARIABLES: Final = ("GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS")
+"""Kept: containers name safe directories and identities so, and ``git -c`` hands its settings to an alias."""
+_OBJECT_VARIABLES: Final = ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_OBJECT_DIRECTORY")
+"""Where a pre-receive hook is shown what is being pushed; they belong to the repository of ``GIT_DIR``."""
 DEADLINE: Final = 600.0
 """Seconds that one git process may take, or that it may keep a stream waiting."""
 _GRACE: Final = 5.0
@@ -67,10 +73,12 @@ class Git:
     """Git at work in one folder.
 
     git_dir: of a bare repository, which git takes from a command line alone.
+    keeps_index: the index that git hands to a hook before a commit counts.
     """
 
     folder: Path
     git_dir: Path | None = None
+    keeps_index: bool = False
 
     def run(
         self,
@@ -157,7 +165,7 @@ class Git:
             return subprocess.Popen(
                 ["git", *where, *PINNED, *words],
                 cwd=self.folder,
-                env=_environment() | dict(env or {}),
+                env=self._environment() | dict(env or {}),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
@@ -168,6 +176,18 @@ class Git:
             raise GitError(
                 "there is no `git` on the PATH", code="GIT_MISSING", cure="install git 2.30 or newer"
             ) from error
+
+    def _environment(self) -> dict[str, str]:
+        """What git is to see: it speaks English, asks nobody, fetches nothing by itself, and stays in its folder."""
+        dropped = set(REPOSITORY_VARIABLES)
+        if self.keeps_index:
+            dropped.remove("GIT_INDEX_FILE")
+        theirs = os.environ.get("GIT_DIR")
+        if theirs and Path(theirs).resolve() not in (self.folder.resolve(), target_of(self.folder / ".git")):
+            dropped.update(_OBJECT_VARIABLES)
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        own = {"LANGUAGE": "C", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+        return {**kept, **own, "GIT_LITERAL_PATHSPECS": "1"}
 
     def _wait(self, selector: selectors.BaseSelector, words: Sequence[str]) -> None:
         if not selector.select(DEADLINE):
@@ -214,10 +234,11 @@ def _ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
                 process.wait()
 
 
-def _environment() -> dict[str, str]:
-    """The environment of a git process: it speaks English, asks nobody, and fetches nothing by itself."""
-    own = {"LANGUAGE": "C", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
-    return {**os.environ, **own, "GIT_LITERAL_PATHSPECS": "1"}
+def target_of(marker: Path) -> Path:
+    """The git directory that a ``.git`` is, or names where it is a file; gitrepository-layout(5)."""
+    if marker.is_file():
+        marker = marker.parent / os.fsdecode(marker.read_bytes()).removeprefix("gitdir:").strip()
+    return marker.resolve()
 
 
 def reason_of(said: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gitsync.errors import GitError
-from gitsync.git.process import Git, reason_of
+from gitsync.git.process import Git, reason_of, target_of
 
 _WHOLE: Final = ("-c", "core.sparseCheckout=false")
 """A sparse checkout would hide its marks from us, and refuse paths outside its definition."""
@@ -450,7 +450,7 @@ def _check_place(folder: Path, git_dir: Path, *, is_bare: bool) -> None:
     if git_dir not in (inside, *inside.parents):
         return
     for parent in git_dir.parents:
-        if os.path.lexists(parent / ".git") and not _leads_to(parent / ".git", git_dir):
+        if os.path.lexists(parent / ".git") and target_of(parent / ".git") != git_dir:
             raise GitError(
                 f"{git_dir} poses as a repository of its own inside the work tree of {parent}",
                 code="EMBEDDED_REPOSITORY",
@@ -463,11 +463,3 @@ def _check_place(folder: Path, git_dir: Path, *, is_bare: bool) -> None:
             code="NOT_A_WORK_TREE",
             cure="go to the work tree with `-C DIR`",
         )
-
-
-def _leads_to(marker: Path, git_dir: Path) -> bool:
-    """Whether a ``.git``, a folder or a file that names one, is this git directory; gitrepository-layout(5)."""
-    target = marker
-    if marker.is_file():
-        target = marker.parent / os.fsdecode(marker.read_bytes()).removeprefix("gitdir:").strip()
-    return target.resolve() == git_dir

@@ -212,6 +212,23 @@ def test_the_cure_of_the_attributes_cures(loop: Loop) -> None:
     assert not {"git/attributes", "git/merge driver"} & amiss(found).keys()
 
 
+def test_settings_in_variables_count_and_are_named(loop: Loop) -> None:
+    settings = {"user.name": "Deploy Bot", "user.email": "bot@example.com"}
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings.items()):
+        loop.repository.git("config", "--unset", name)
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    loop.repository.git("config", "user.useConfigOnly", "true")
+
+    _, without = examine(loop.folder)
+    _, found = examine(loop.folder, **variables)
+
+    assert without["git/identity"][0] == "warning"
+    assert found["git/identity"][0] == "ok"
+    assert "GIT_CONFIG_COUNT" in found["git/settings"][1]
+    assert "git/variables" not in found
+
+
 def test_variables_that_lead_git_elsewhere_are_named_and_not_followed(loop: Loop, tmp_path: Path) -> None:
     loop.commit(a="A1")
 

@@ -269,9 +269,8 @@ def test_variables_that_point_git_elsewhere_are_dropped(loop: Loop, tmp_path: Pa
         "GIT_WORK_TREE": str(other.path),
         "GIT_INDEX_FILE": str(other.path / "index"),
         "GIT_OBJECT_DIRECTORY": str(other.path / ".git" / "objects"),
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "core.bare",
-        "GIT_CONFIG_VALUE_0": "true",
+        "GIT_NAMESPACE": "other",
+        "GIT_SHALLOW_FILE": str(other.path / "shallow"),
     }
 
     pulled = run_program(loop, "pull", "--commit", **variables)
@@ -281,6 +280,74 @@ def test_variables_that_point_git_elsewhere_are_dropped(loop: Loop, tmp_path: Pa
     assert loop.repository.git_bytes("show", "HEAD:workflows/a.json") == make_file("a", "A2")
     assert loop.editor.texts() == {"a": "A2", "b": "B2"}
     assert other.git("log", "--oneline").count("\n") == 0
+
+
+def test_settings_that_variables_hand_down_hold(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    forget_identity(loop)
+    settings = {"user.name": "Deploy Bot", "user.email": "bot@example.com"}
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+
+    ran = run_program(loop, "pull", "--commit", **variables)
+
+    assert ran.code == 0, ran.err
+    assert loop.repository.git("log", "-1", "--format=%an <%ae>") == "Deploy Bot <bot@example.com>"
+
+
+def test_settings_of_git_reach_an_alias(loop: Loop) -> None:
+    deploy_and_edit(loop)
+    forget_identity(loop)
+    loop.repository.git("config", "alias.take", f"!{sys.executable} -m gitsync --yes pull --commit")
+    who = ("-c", "user.name=By Alias", "-c", "user.email=alias@example.com")
+
+    TestRepository(loop.repository.path / "workflows", loop.repository.home).git(*who, "take")
+
+    assert loop.repository.git("log", "-1", "--format=%an") == "By Alias"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_folder_that_variables_call_safe_is_trusted(loop: Loop) -> None:
+    loop.commit(a="A1")
+    for path in (loop.repository.path, loop.repository.path / ".git"):
+        os.chown(path, 65534, 65534)
+    safe = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
+    refused, trusted = run_program(loop, "status"), run_program(loop, "status", **safe)
+
+    assert "[DUBIOUS_OWNERSHIP]" in refused.err
+    assert trusted.code == 0, trusted.err
+
+
+def forget_identity(loop: Loop) -> None:
+    """Let git not know who commits."""
+    loop.repository.git("config", "--unset", "user.name")
+    loop.repository.git("config", "--unset", "user.email")
+    loop.repository.git("config", "user.useConfigOnly", "true")
+
+
+@pytest.mark.parametrize("is_bare", [True, False])
+def test_a_hook_plans_what_is_being_pushed(loop: Loop, tmp_path: Path, is_bare: bool) -> None:
+    loop.commit(a="A1")
+    loop.push()
+    server = clone(loop.repository, tmp_path / "server", *(["--bare"] if is_bare else ["--no-checkout"]))
+    server.git("config", "receive.denyCurrentBranch", "ignore")
+    server.git("config", "core.bare", str(is_bare).lower())
+    git_dir = server.path if is_bare else server.path / ".git"
+    (git_dir / "hooks").mkdir(exist_ok=True)
+    hook = git_dir / "hooks" / "pre-receive"
+    where = "." if is_bare else ".."
+    plan = f"{sys.executable} -m gitsync -C {where} plan --update --ref $new >{tmp_path}/planned 2>&1"
+    hook.write_text(
+        f"#!/bin/sh\nwhile read old new ref; do GITSYNC_DATABASE_URL={loop.editor.url} {plan}; done\n"
+    )
+    hook.chmod(hook.stat().st_mode | stat.S_IXUSR)
+    loop.commit(a="A2")
+
+    loop.repository.git("push", "--quiet", str(server.path), "main")
+
+    assert "update  a" in (tmp_path / "planned").read_text()
 
 
 def test_a_push_works_inside_a_hook(loop: Loop) -> None:
