@@ -53,6 +53,14 @@ class Metrics:
         self._workflows = Counter(
             "gitsync_imported_workflows", "Workflows written by imports.", ["action"], registry=self.registry
         )
+        self.connections = Gauge("gitsync_connections", "Connections that are open.", registry=self.registry)
+        self._cut = Counter(
+            "gitsync_connections_cut",
+            "Connections that the server has cut, by what it had waited for: head, body, taken (its answer), next "
+            "(a request), or because another one needed the room, or found none (refused).",
+            ["waited_for"],
+            registry=self.registry,
+        )
         self.ready = Gauge(
             "gitsync_ready", "1 where the last look found the database usable.", registry=self.registry
         )
@@ -69,6 +77,10 @@ class Metrics:
         """Note one answer; what is no method of HTTP counts as one, so that clients make no series."""
         self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
         self._duration.labels(route).observe(seconds)
+
+    def count_cut(self, waited_for: str) -> None:
+        """Note one connection that was cut."""
+        self._cut.labels(waited_for).inc()
 
     def count_import(self, outcome: str, actions: Iterable[str] = ()) -> None:
         """Note one import, with what it did to each workflow that it wrote."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
+import resource
 import signal
 import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +19,15 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gitsync.errors import ConfigError, GitsyncError, Refused
 from gitsync.server.app import make_app
+from gitsync.server.connections import Door, Listener, Unrepeated, Waits, Watch, find_room, is_at_work
 from gitsync.server.middleware import ACCESS
 from gitsync.server.state import Server
 
-_BACKLOG: Final = 2048
+_QUEUE: Final = 2048
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -55,13 +59,13 @@ def check_address(address: Address) -> None:
     )
 
 
-def listen(address: Address) -> socket.socket:
+def listen(address: Address) -> Listener:
     """The socket, bound and not yet listening; raises GitsyncError (CANNOT_LISTEN)."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        bound = socket.socket(family, kind, protocol)
+        bound = Listener(family, kind, protocol)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(place)
@@ -77,16 +81,14 @@ def listen(address: Address) -> socket.socket:
     return bound
 
 
-def serve(
-    server: Server, address: Address, bound: socket.socket, *, on_listening: Callable[[str], None]
-) -> None:
+def serve(server: Server, address: Address, bound: Listener, *, on_listening: Callable[[str], None]) -> None:
     """Answer requests until SIGINT or SIGTERM; what runs then is finished, and what waits is refused.
 
     on_listening: told the server's URL once connections are taken.
     """
     _set_up_logs()
     runner = make_runner(server, address)
-    bound.listen(_BACKLOG)
+    bound.listen(_QUEUE)
     on_listening(url_of(address, bound))
     runner.run(sockets=[bound])
 
@@ -99,6 +101,9 @@ def url_of(address: Address, bound: socket.socket) -> str:
 
 def make_runner(server: Server, address: Address) -> uvicorn.Server:
     """What runs the application; raises ConfigError (INVALID_CERTIFICATE)."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    unlimited = files == resource.RLIM_INFINITY
+    most, backlog = find_room(server.bounds.connections, files=sys.maxsize if unlimited else files)
     config = uvicorn.Config(
         make_app(server),
         log_config=None,
@@ -109,8 +114,11 @@ def make_runner(server: Server, address: Address) -> uvicorn.Server:
         forwarded_allow_ips="*" if address.behind_proxy else None,
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
-        backlog=_BACKLOG,
-        timeout_keep_alive=30,
+        loop="asyncio",  # these two are what `connections` knows
+        http="h11",
+        ws="none",
+        backlog=backlog,
+        timeout_keep_alive=round(server.bounds.idle),
         timeout_graceful_shutdown=round(2 * (server.bounds.upload + server.bounds.turn)),
     )
     try:
@@ -121,15 +129,53 @@ def make_runner(server: Server, address: Address) -> uvicorn.Server:
             code="INVALID_CERTIFICATE",
             cure="--tls-cert takes a PEM file with the whole chain, --tls-key its unencrypted private key",
         ) from error
-    return _Stoppable(config, server)
+    return _Stoppable(config, server, most=most)
 
 
 class _Stoppable(uvicorn.Server):
-    """uvicorn's server, which tells the application at once that the end has come, and ends without a signal."""
+    """uvicorn's server, which tells the application at once that the end has come, and ends without a signal.
 
-    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+    It holds `most` connections, and none for long that does nothing.
+    """
+
+    def __init__(self, config: uvicorn.Config, server: Server, *, most: int) -> None:
         super().__init__(config)
-        self._told = server
+        self._told, bounds = server, server.bounds
+        self._door = Door(
+            most, config.backlog, self.server_state.connections, on_cut=server.metrics.count_cut
+        )
+        limits = {
+            Waits.HEAD: bounds.head,
+            Waits.BODY: bounds.head,
+            Waits.TAKEN: bounds.upload,
+            Waits.NEXT: bounds.idle,
+        }
+        self._watch = Watch(limits, on_cut=server.metrics.count_cut)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the door see all who come."""
+        for bound in sockets or ():
+            assert isinstance(bound, Listener)
+            bound.door = self._door
+        await super().startup(sockets)
+        for bound in sockets or ():
+            bound.listen(_QUEUE)  # those outside the door take no file
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go at once of TLS connections that ask for nothing: to close them gently takes their clients."""
+        for connection in tuple(self.server_state.connections):
+            assert isinstance(connection, H11Protocol)
+            if self.config.is_ssl and not is_at_work(connection):
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look at the connections once a second; uvicorn calls this ten times."""
+        if counter % 10 == 0:
+            connections = self.server_state.connections
+            self._told.metrics.connections.set(len(connections))
+            self._watch.look(connections, time.monotonic())
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._told.is_stopping = True
@@ -159,10 +205,12 @@ def _set_up_logs() -> None:
     errors = logging.StreamHandler(sys.stderr)
     errors.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     errors.setLevel(logging.WARNING)
-    for name in ("gitsync.server", "uvicorn.error"):
+    for name in ("gitsync.server", "uvicorn.error", "asyncio"):
         logger = logging.getLogger(name)
         logger.addHandler(errors)
         logger.propagate = False
+    for name in ("uvicorn.error", "asyncio"):  # what strangers can bring about as often as they like
+        logging.getLogger(name).addFilter(Unrepeated())
 
 
 def _is_loopback(host: str) -> bool:

@@ -32,11 +32,18 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one request may take: bytes of its body, seconds to send it, and seconds to wait for its turn."""
+    """What one request may take: bytes of its body, seconds to send it, and seconds to wait for its turn.
+
+    head: seconds for a request's first lines. idle: seconds between two requests of a connection.
+    connections: how many there may be.
+    """
 
     body: int = 64 * 1024 * 1024
     upload: float = 60.0
     turn: float = 60.0
+    head: float = 10.0
+    idle: float = 30.0
+    connections: int = 512
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from gitsync.workflow.schema import load_schema
 from tests.support.loop import TENANT, Loop, make_loop
 from tests.support.server import (
     DEFINITIONS,
+    TLS,
     Running,
     add_token,
     in_threads,
@@ -32,11 +33,11 @@ from tests.support.server import (
     queries,
     running_server,
     served,
+    url_of,
     wait_for,
 )
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that this is refused, or goes with TLS, is what is tested
-TLS = Path(__file__).parents[1] / "fixtures" / "tls"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -55,10 +56,6 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Loop,
         loop = make_loop(tmp_path, url=request.getfixturevalue("postgres_database"), tenant=TENANT)
     with running_server(url_of(loop), tenant=loop.editor.tenant) as running:
         yield loop, running
-
-
-def url_of(loop: Loop) -> str:
-    return loop.editor._engine.url.render_as_string(hide_password=False)
 
 
 def export(loop: Loop, *keys: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from tests.support.server import (
     metric,
     running_server,
     served,
+    url_of,
     wait_for,
 )
 
@@ -45,10 +46,6 @@ def loop(request: pytest.FixtureRequest, tmp_path: Path) -> Loop:
     if request.param == "sqlite":
         return make_loop(tmp_path)
     return make_loop(tmp_path, url=request.getfixturevalue("postgres_database"), tenant=TENANT)
-
-
-def url_of(loop: Loop) -> str:
-    return loop.editor._engine.url.render_as_string(hide_password=False)
 
 
 def bundle_of(*keys: str, text: str) -> bytes:

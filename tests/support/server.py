@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +21,8 @@ from sqlalchemy import event
 
 from gitsync.database.connect import make_engine
 from gitsync.database.tokens import Role, Tokens
-from gitsync.server.run import Address, listen, make_runner, url_of
+from gitsync.server.run import Address, listen, make_runner
+from gitsync.server.run import url_of as address_of
 from gitsync.server.service import Place, Service
 from gitsync.server.state import Bounds, Server
 from gitsync.sync.limits import Limits
@@ -29,6 +32,7 @@ from tests.support.loop import Loop
 from tests.support.program import PATIENCE
 
 DEFINITIONS = "/api/workflow-definitions"
+TLS = Path(__file__).parents[1] / "fixtures" / "tls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def running_server(
         thread = threading.Thread(target=runner.run, kwargs={"sockets": [bound]})
         thread.start()
         try:
-            base = url_of(address, bound)
+            base = address_of(address, bound)
             tokens = {role: add_token(url, role, tenant=tenant) for role in Role}
 
             def client(token: str | None = None) -> httpx.Client:
@@ -88,6 +92,11 @@ def running_server(
             thread.join(timeout=60)
             service.close()
             assert not thread.is_alive(), "the server did not stop"
+
+
+def url_of(loop: Loop) -> str:
+    """The URL of the loop's database, password and all."""
+    return loop.editor._engine.url.render_as_string(hide_password=False)
 
 
 def add_token(url: str, role: Role, *, tenant: str | None = None, name: str | None = None) -> str:
@@ -119,10 +128,11 @@ class Process:
 
 
 @contextlib.contextmanager
-def served(loop: Loop, *arguments: str) -> Iterator[Process]:
-    """The command, started in the loop's folder on a free port; killed at the end if it still runs."""
+def served(loop: Loop, *arguments: str, files: int = 1024) -> Iterator[Process]:
+    """The command, started in the loop's folder on a free port, with so many `files`; killed at the end if it still runs."""
+    command = [sys.executable, "-m", "gitsync", "serve", "--port", "0", "--new-tenant", *arguments]
     popen = subprocess.Popen(
-        [sys.executable, "-m", "gitsync", "serve", "--port", "0", "--new-tenant", *arguments],
+        ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command],
         cwd=loop.folder,
         env=git_environment(loop.repository.home),
         stdin=subprocess.DEVNULL,
@@ -184,6 +194,28 @@ def metric(client: httpx.Client, name: str) -> float:
     """The value of one line of the metrics."""
     (line,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")]
     return float(line.rpartition(" ")[2])
+
+
+@contextlib.contextmanager
+def connected(url: str, sent: bytes = b"", *, buffer: int | None = None) -> Iterator[socket.socket]:
+    """A bare connection to a server, over which `sent` has gone; `buffer`: bytes that it takes unread."""
+    host, _, port = url.partition("://")[2].rpartition(":")
+    with socket.socket() as client:
+        client.settimeout(PATIENCE)
+        if buffer is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        client.connect((host, int(port)))
+        client.sendall(sent)
+        yield client
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    """All that comes until the server closes the connection, gently or not."""
+    parts = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        while part := client.recv(65536):
+            parts += part
+    return bytes(parts)
 
 
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
