@@ -165,6 +165,6 @@ def _message(count: int, environment: str) -> str:
 
 
 def _outcome(plan: Plan) -> GitsyncError | None:
-    from gitsync.sync.plan import history_unknown
+    from gitsync.sync.plan import refusal
 
-    return history_unknown(plan.refused, ending="the rest was pulled") if plan.refused else None
+    return refusal(plan.refused, ending="the rest was pulled") if plan.refused else None

@@ -45,7 +45,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     moved, both changes are shown against their base, if the base's content is in git.
     """
     from gitsync.cli.difference import Differ
-    from gitsync.cli.outcome import drift_exit, tell_warnings
+    from gitsync.cli.outcome import drift_exit, finish, tell_warnings, unreadable_outcome
     from gitsync.cli.workspace import open_workspace
     from gitsync.render.difference import MASKED
     from gitsync.sync.base import State
@@ -93,4 +93,4 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                 settings.tell("no differences")
         if differ.secrets and not settings.is_markdown:
             settings.tell(f"note: {MASKED}")
-        return drift_exit(apart) if exit_code else 0
+        return finish(settings, unreadable_outcome(apart)) or (drift_exit(apart) if exit_code else 0)

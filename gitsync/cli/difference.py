@@ -55,6 +55,8 @@ class Differ:
                 conflict["summary"] = words[conflict["key"]]
 
     def _difference(self, entry: Entry, there: Document | None) -> Difference:
+        if entry.unreadable is not None:
+            return Difference(entry, (), fault=entry.unreadable.reason)
         here = self._read_file(entry.key) if entry.repository else None
         if entry.repository and here is None:
             return Difference(

@@ -219,7 +219,7 @@ class _Doctor:
                 engine.dispose()
 
         self._look("database", "connection", check)
-        stops = {"connection", "database", "tables", "tenant", "keys", "actor"}
+        stops = {"connection", "database", "tables", "tenant", "actor"}
         faults = {f.name for section, f in self.findings if section == "database" and f.level == "error"}
         if has_git and not faults & stops:
             self._both_sides()
@@ -227,13 +227,16 @@ class _Doctor:
     def _server(self, environment: Environment, *, has_git: bool) -> None:
         from gitsync.cli.remote import open_server
         from gitsync.errors import AccessDenied
-        from gitsync.finding import counted, fine, warning
+        from gitsync.finding import counted, fault, fine, warning
+        from gitsync.sync.plan import UNREADABLE_CURES
 
         def check() -> Iterable[Finding]:
             with open_server(environment, self.settings) as side:
                 yield fine("connection", f"{side.address}, {side.ability.name}")
                 keys = sorted(side.list_ids())
-                yield fine("keys", f"{counted(len(keys), 'workflow')} with a key, no duplicates")
+                yield fine("keys", f"{counted(len(keys), 'workflow')} with a key of its own")
+                for twins in side.twins.values():
+                    yield fault("keys", twins.reason, UNREADABLE_CURES[twins.code])
                 if side.unkeyed:
                     yield warning(
                         "unkeyed",

@@ -73,7 +73,7 @@ def _export_target(
     environment = choose_environment(config, settings)
     with open_side(environment, folder, settings, command="export") as target:
         settings.tell(f"{environment.name}: {target.address}")
-        chosen = select_keys(target.list_ids(), keys)
+        chosen = select_keys(target.list_ids().keys() | target.twins.keys(), keys)
         bundle = new_bundle(settings, out, exported_at=at, id_of=lambda key: target.ids[key])
         exported = export_workflows(target, bundle, chosen)
         warnings = [

@@ -10,25 +10,31 @@ from gitsync.cli.options import Settings
 from gitsync.cli.workspace import Workspace
 from gitsync.errors import GitsyncError, Problem
 from gitsync.sync.base import State
-from gitsync.sync.plan import Entry, Plan
+from gitsync.sync.plan import Entry, Plan, unreadable_error
 from gitsync.sync.reconcile import Comparison
 
 _MOST_WARNINGS = 10
-_MOVED_IN_GIT = (State.NEW_IN_REPOSITORY, State.REPOSITORY_AHEAD, State.DIVERGED, State.UNKNOWN)
 
 
-def find_invalid(comparison: Comparison) -> list[Entry]:
-    """The entries, those that git changed to something invalid called so, with the first fault as a note."""
+def flag_invalid(comparison: Comparison) -> list[Entry]:
+    """The entries, those whose file has a fault that stops a push flagged, with the first one in the note."""
     found = []
     for entry in comparison.entries:
         facts = comparison.facts.get(entry.key)
-        if facts and facts.errors and entry.state in _MOVED_IN_GIT:
+        if facts and facts.errors:
             first, *others = facts.errors
             more = f" (and {len(others)} more)" if others else ""
-            found.append(replace(entry, state=State.INVALID, note=f"{first}{more}"))
+            notes = (entry.note, f"{first}{more}")
+            found.append(replace(entry, is_invalid=True, note="; ".join(filter(None, notes))))
         else:
             found.append(entry)
     return found
+
+
+def unreadable_outcome(entries: Iterable[Entry]) -> GitsyncError | None:
+    """The error to end a comparison with that had to leave something out."""
+    found = {entry.key: entry.unreadable for entry in entries if entry.unreadable is not None}
+    return unreadable_error(found, ending="the others were compared") if found else None
 
 
 def drift_exit(entries: Iterable[Entry]) -> int:

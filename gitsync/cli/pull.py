@@ -174,13 +174,13 @@ class _Pull:
 
     def _unfinished(self) -> dict[Key, Digest | None]:
         """What a pull that was stopped before its commit has left: files that equal the database, uncommitted."""
-        side, held = self.side, self.comparison.database.digests
+        side, held, there = self.side, self.comparison.database.digests, self.comparison.database.keys
         in_step: dict[Key, Digest | None] = {
             key: digest for key, digest in side.uncommitted.items() if digest and digest == held.get(key)
         }
         if self.options.prune:
             in_step |= {
-                key: None for key, digest in side.uncommitted.items() if not digest and key not in held
+                key: None for key, digest in side.uncommitted.items() if not digest and key not in there
             }
         chosen = {entry.key for entry in self.comparison.entries} if self.comparison.is_selected else in_step
         return {key: in_step[key] for key in in_step.keys() & chosen if side.committed(key) != in_step[key]}

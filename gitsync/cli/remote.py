@@ -134,7 +134,7 @@ def doubt_absence(target: Target, comparison: Comparison) -> Comparison:
         return comparison
     entries = tuple(
         replace(entry, note="; ".join(filter(None, (entry.note, "not shown, perhaps only hidden from you"))))
-        if entry.database is None
+        if entry.database is None and entry.unreadable is None
         else entry
         for entry in comparison.entries
     )

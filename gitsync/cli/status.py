@@ -41,7 +41,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     Compares the commit (HEAD) with the database; uncommitted files are flagged, not compared.
     Writes nothing, and needs no more than the right to read.
     """
-    from gitsync.cli.outcome import drift_exit, find_invalid
+    from gitsync.cli.outcome import drift_exit, finish, flag_invalid, unreadable_outcome
     from gitsync.cli.workspace import open_workspace
     from gitsync.sides.repository import WorkTree
     from gitsync.sync.base import State
@@ -57,7 +57,8 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
         comparison = workspace.compare(
             side, database, select=keys, registry=workspace.registry_at(side.commit), is_loading=False
         )
-        entries = find_invalid(comparison)
+        entries = flag_invalid(comparison)
+        outcome = unreadable_outcome(entries)
         uncommitted = sorted(side.uncommitted) if isinstance(side, WorkTree) else []
         if settings.is_json:
             from gitsync.render.json import render_json, status_json
@@ -70,7 +71,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                 uncommitted=uncommitted,
             )
             echo(render_json(value), nl=False)
-            return drift_exit(entries) if exit_code else 0
+            return finish(settings, outcome) or (drift_exit(entries) if exit_code else 0)
         if settings.is_markdown:
             from gitsync.cli.difference import MOST_TOLD, Differ
             from gitsync.render.markdown import render_status
@@ -88,7 +89,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
                 },
             )
             echo(page, nl=False)
-            return drift_exit(entries) if exit_code else 0
+            return finish(settings, outcome) or (drift_exit(entries) if exit_code else 0)
         from gitsync.render.text import print_advice, print_entries, print_unkeyed, say
 
         console = settings.console()
@@ -107,4 +108,4 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
             settings.tell(f"warning: {warning}")
         for problem in side.strays:
             settings.tell(f"warning: {problem}")
-        return drift_exit(entries) if exit_code else 0
+        return finish(settings, outcome) or (drift_exit(entries) if exit_code else 0)

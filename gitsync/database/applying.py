@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +19,7 @@ from gitsync.database.usage import find_touched, read_surroundings
 from gitsync.database.writing import HeldVersions, Rows, Writer
 from gitsync.errors import NotConverged, PlanStale
 from gitsync.sync.index import Index
+from gitsync.sync.plan import check_readable
 from gitsync.sync.protection import check_obstacles, find_obstacles
 from gitsync.sync.side import Action, Applied, Change, Deployment
 from gitsync.workflow.canonical import canonical_bytes, digest_of
@@ -46,6 +47,7 @@ class Applier:
         connection, tables = self.connection, self.tables
         planned = {change.key: change for change in changes}
         index = self._lock_rows(changes, deployment)
+        check_readable(planned.keys() | deployment.references, index.twins)
         around = read_surroundings(connection, tables, changes, index.ids, in_place=self.in_place)
         self._check_number(planned, deployment)
         number = ledger.add_deployment(
@@ -135,16 +137,17 @@ class Applier:
         ]
 
         def iter_items() -> Generator[ledger.Item]:
-            for held in self._held(planned, index):
-                change, key = planned[held.key], held.key
-                content = canonical_bytes(held.document, known_plain=held.is_plain)
-                if digest_of(content) != change.before:
-                    stale.append(key)
-                elif not stale:
-                    if self.in_place:
-                        lost = None if rewritten is None else rewritten.get(key, frozenset())
-                        versions[key] = _held_versions(held.document, lost)
-                    yield ledger.Item(change, content.decode(), held.workflow_id, new_ids.get(key))
+            with closing(self._held(planned, index)) as rows:
+                for held in rows:
+                    change, key = planned[held.key], held.key
+                    content = canonical_bytes(held.document, known_plain=held.is_plain)
+                    if digest_of(content) != change.before:
+                        stale.append(key)
+                    elif not stale:
+                        if self.in_place:
+                            lost = None if rewritten is None else rewritten.get(key, frozenset())
+                            versions[key] = _held_versions(held.document, lost)
+                        yield ledger.Item(change, content.decode(), held.workflow_id, new_ids.get(key))
             for key, change in planned.items():
                 if key not in index.ids:
                     yield ledger.Item(change, workflow_id=new_ids.get(key))
@@ -185,7 +188,8 @@ class Applier:
         ids_by_key: of all workflows, as they are to be. replaced: the ids that are to be gone.
         """
         index = Index(ids_by_key, {workflow_id: key for key, workflow_id in ids_by_key.items()}, ())
-        digests = {held.key: held.digest for held in self._held(planned, index, is_alone=True)}
+        with closing(self._held(planned, index, is_alone=True)) as rows:
+            digests = {held.key: held.digest for held in rows}
         wrong = {key for key, change in planned.items() if digests.get(key) != change.after}
         there = self._there(replaced.values()) if replaced else frozenset()
         wrong |= {key for key, workflow_id in replaced.items() if workflow_id in there}
@@ -204,7 +208,9 @@ class Applier:
         query = query.where(self.tables.owned(), self.tables.among(column, ids))
         return frozenset(self.connection.execute(query).scalars())
 
-    def _held(self, planned: Mapping[Key, Change], index: Index, *, is_alone: bool = False) -> Iterator[Held]:
+    def _held(
+        self, planned: Mapping[Key, Change], index: Index, *, is_alone: bool = False
+    ) -> Generator[Held]:
         ids = [index.ids[key] for key in planned if key in index.ids]
         return iter_held(self.connection, self.tables, index.keys_by_id, ids=ids, is_alone=is_alone)
 

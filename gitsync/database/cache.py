@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, cast
 
 import orjson
 
-from gitsync.sync.side import Unkeyed
+from gitsync.sync.side import Unkeyed, Unreadable
 from gitsync.workflow.types import Digest, Key
 
 MOST_BYTES: Final = 128 * 1024 * 1024
@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 class Remembered:
     """What one look found, as parallel lines for the definition rows by id; all text is ASCII or JSON.
 
-    horizon, lines: of the look's `Stamp`. keys, digests: empty for what has no key. calls: JSON of called id →
+    horizon, lines: of the look's `Stamp`. keys, digests: empty for what has no key or is not readable. calls: JSON of called id →
     key that it stood for or null, empty where nothing is called.
     """
 
@@ -46,6 +46,7 @@ class Remembered:
     calls: str = field(repr=False)
     unkeyed: Sequence[Unkeyed] = ()
     raw_calls: Mapping[Key, frozenset[str]] = field(default_factory=dict)
+    unreadable: Mapping[Key, Unreadable] = field(default_factory=dict)
 
     def ids(self) -> dict[Key, str]:
         """Key → id."""
@@ -129,6 +130,7 @@ def _render(remembered: Remembered, binding: str) -> bytes:
         "sizes": [len(block) for block in blocks],
         "unkeyed": [[row.workflow_id, row.name, row.reason] for row in remembered.unkeyed],
         "rawCalls": {key: sorted(ids) for key, ids in remembered.raw_calls.items()},
+        "unreadable": {key: [one.code, one.reason, one.ids] for key, one in remembered.unreadable.items()},
     }
     content = b"".join((orjson.dumps(head), b"\n", *blocks))
     return b"".join((_MAGIC, hashlib.sha256(content).hexdigest().encode(), b"\n", content))
@@ -153,4 +155,8 @@ def _parse(data: bytes, binding: str) -> Remembered | None:
     lines, keys, digests, calls = blocks
     raw_calls = {Key(key): frozenset(ids) for key, ids in head["rawCalls"].items()}
     unkeyed = tuple(Unkeyed(*row) for row in head["unkeyed"])
-    return Remembered(head["horizon"], lines, keys, digests, calls, unkeyed, raw_calls)
+    unreadable = {
+        Key(key): Unreadable(code, reason, tuple(ids))
+        for key, (code, reason, ids) in head["unreadable"].items()
+    }
+    return Remembered(head["horizon"], lines, keys, digests, calls, unkeyed, raw_calls, unreadable)

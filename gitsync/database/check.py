@@ -195,7 +195,7 @@ class _Checkup:
             ids = sorted(row.workflow_id for row in self.rows if row.key == key)
             yield fault(
                 "keys",
-                f"{len(ids)} workflows share the key {key}: {' and '.join(ids)}; nothing can be compared",
+                f"{len(ids)} workflows share the key {key}: {' and '.join(ids)}; neither can be compared",
                 f"delete one in the product, or `gitsync adopt {ids[-1]} {key}-2`",
             )
         if not twins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -15,7 +16,7 @@ from gitsync.database.rows import iter_held, read_index
 from gitsync.database.spool import Spool
 from gitsync.database.tables import Tables
 from gitsync.sync.index import Index
-from gitsync.sync.side import Unkeyed
+from gitsync.sync.side import Unkeyed, Unreadable
 from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.references import key_of
 from gitsync.workflow.types import Digest, Key
@@ -37,6 +38,7 @@ class Content:
     digests: Mapping[Key, Digest]
     raw_calls: Mapping[Key, frozenset[str]]
     unkeyed: Sequence[Unkeyed]
+    unreadable: Mapping[Key, Unreadable]
 
 
 class _Known(NamedTuple):
@@ -73,12 +75,17 @@ class ContentReader:
         remembered = self._remembered(stamp)
         if stamp and remembered and remembered.lines == stamp.lines:
             return Content(
-                remembered.ids, remembered.digests_by_key(), remembered.raw_calls, remembered.unkeyed
+                remembered.ids,
+                remembered.digests_by_key(),
+                remembered.raw_calls,
+                remembered.unkeyed,
+                remembered.unreadable,
             )
         index = read_index(self._connection, self._tables, new_tenant=self._new_tenant)
         known = _still_known(remembered, stamp.lines, index) if stamp and remembered else {}
-        self._read_rows(index, known, report)
-        content = _content(index, known)
+        unreadable = dict(index.twins)
+        self._read_rows(index, known, unreadable, report)
+        content = _content(index, known, unreadable)
         if stamp:
             self._outdated = stamp.binding, _to_remember(stamp, content, index, known)
         return content
@@ -93,22 +100,32 @@ class ContentReader:
         is_near = stamp and remembered and is_within_reach(remembered.horizon, stamp.horizon)
         return remembered if is_near else None
 
-    def _read_rows(self, index: Index, known: dict[str, _Known], report: Report) -> None:
-        """Add to `known` every workflow of `index` that isn't in it."""
-        missing = [own for own in index.keys_by_id if own not in known]
+    def _read_rows(
+        self, index: Index, known: dict[str, _Known], unreadable: dict[Key, Unreadable], report: Report
+    ) -> None:
+        """Add to `known` every workflow of `index` that isn't in it, or to `unreadable`."""
+        missing = [own for own in index.ids.values() if own not in known]
         if not missing:
             return
         wanted = missing if len(missing) * _FEW <= len(index.ids) else None
         total = len(index.ids) if wanted is None else len(missing)
-        rows = iter_held(self._connection, self._tables, index.keys_by_id, ids=wanted, is_alone=True)
-        for done, held in enumerate(rows, start=1):
-            content = held.content()
-            digest = digest_of(content)
-            if self._spool is not None:
-                self._spool.offer(held.key, digest, content)
-            calls = orjson.dumps(held.calls).decode() if held.calls else ""
-            known[held.workflow_id] = _Known(digest, calls)
-            report(done, total)
+        rows = iter_held(
+            self._connection,
+            self._tables,
+            index.keys_by_id,
+            ids=wanted,
+            is_alone=True,
+            unreadable=unreadable,
+        )
+        with closing(rows):
+            for done, held in enumerate((held for held in rows if held.key in index.ids), start=1):
+                content = held.content()
+                digest = digest_of(content)
+                if self._spool is not None:
+                    self._spool.offer(held.key, digest, content)
+                calls = orjson.dumps(held.calls).decode() if held.calls else ""
+                known[held.workflow_id] = _Known(digest, calls)
+                report(done, total)
 
 
 def _still_known(remembered: Remembered, lines: str, index: Index) -> dict[str, _Known]:
@@ -135,27 +152,32 @@ def _calls_the_same(calls: str, keys_by_id: Mapping[str, Key]) -> bool:
     return all(key_of(called, keys_by_id) == key for called, key in orjson.loads(calls).items())
 
 
-def _content(index: Index, known: Mapping[str, _Known]) -> Content:
+def _content(index: Index, known: Mapping[str, _Known], unreadable: Mapping[Key, Unreadable]) -> Content:
     digests, raw_calls = {}, {}
     for key, own in index.ids.items():
+        if key in unreadable:
+            continue
         digests[key] = known[own].digest
         if calls := known[own].calls:
             raw = frozenset(called for called, target in orjson.loads(calls).items() if target is None)
             if raw:
                 raw_calls[key] = raw
-    return Content(lambda: index.ids, digests, raw_calls, index.unkeyed)
+    ids = {key: own for key, own in index.ids.items() if key not in unreadable} if unreadable else index.ids
+    return Content(lambda: ids, digests, raw_calls, index.unkeyed, unreadable)
 
 
 def _to_remember(stamp: Stamp, content: Content, index: Index, known: Mapping[str, _Known]) -> Remembered:
     order = [line.partition(" ")[0] for line in stamp.lines.split("\n")]
     nothing = _Known(Digest(""), "")
+    keys = {own: key for key, own in index.ids.items() if key not in content.unreadable}
     rows = [known.get(own, nothing) for own in order]
     return Remembered(
         horizon=stamp.horizon,
         lines=stamp.lines,
-        keys="\n".join(index.keys_by_id.get(own, "") for own in order),
+        keys="\n".join(keys.get(own, "") for own in order),
         digests="\n".join(row.digest for row in rows),
         calls="\n".join(row.calls for row in rows),
         unkeyed=content.unkeyed,
         raw_calls=content.raw_calls,
+        unreadable=content.unreadable,
     )

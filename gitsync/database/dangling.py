@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ColumnElement, Connection, Text, cast, select
+from sqlalchemy import Connection, select
 
 from gitsync.database.adopting import Row
 from gitsync.database.tables import Tables
+from gitsync.database.usage import calls_in, may_call
 from gitsync.errors import GitsyncError
-from gitsync.workflow.parse import parse_stored
-from gitsync.workflow.steps import CALL, iter_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +60,18 @@ def _iter_callers(connection: Connection, tables: Tables) -> Iterator[tuple[str,
     """(workflow id, ``draft`` or the version, the definition's JSON) of each definition with a call in it."""
     drafts, versions = tables.definitions.c, tables.versions.c
     query = select(tables.as_text(drafts.workflow_id), drafts.draft_definition)
-    query = query.where(tables.owned(), _has_call(tables, drafts.draft_definition))
+    query = query.where(tables.owned(), may_call(tables, drafts.draft_definition))
     for workflow_id, text in connection.execute(query):
         yield str(workflow_id), "draft", text
     own = select(tables.as_text(versions.workflow_id), versions.version, versions.definition_json)
-    own = own.where(tables.owned_versions(), _has_call(tables, versions.definition_json))
+    own = own.where(tables.owned_versions(), may_call(tables, versions.definition_json))
     for workflow_id, version, text in connection.execute(own):
         yield str(workflow_id), f"version {version}", text
 
 
-def _has_call(tables: Tables, column: Column[str]) -> ColumnElement[bool]:
-    return (cast(column, Text) if tables.found.is_postgresql else column).contains(CALL, autoescape=True)
-
-
-def _calls(text: str) -> Iterator[tuple[str, object]]:
+def _calls(text: str) -> list[tuple[str, object]]:
     """(id, version) of each call in one definition; none in one that is no JSON, which others report."""
     try:
-        definition = parse_stored(text)
+        return list(calls_in(text))
     except (GitsyncError, ValueError):
-        return
-    for step in iter_steps(definition):
-        if step["type"] == CALL and isinstance(called := step.get("workflowId"), str):
-            yield called, step.get("workflowVersion")
+        return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +14,8 @@ from gitsync.database.schema import unknown_tenant
 from gitsync.database.tables import METADATA_COLUMNS, Tables
 from gitsync.errors import DatabaseError, GitsyncError
 from gitsync.sync.index import Index, make_index
+from gitsync.sync.plan import UNREADABLE_CURES
+from gitsync.sync.side import Unreadable
 from gitsync.workflow.canonical import canonical_bytes, digest_of, is_plain
 from gitsync.workflow.document import NULL_READS_AS, make_document
 from gitsync.workflow.parse import parse_stored, parse_stored_judged
@@ -54,19 +56,18 @@ class Held:
 def read_index(connection: Connection, tables: Tables, *, new_tenant: bool = True) -> Index:
     """The names of all workflows of the tenant.
 
-    Raises DuplicateKey, listing every key with two rows and their ids, and ConfigError (UNKNOWN_TENANT) where
-    only other tenants have workflows and `new_tenant` is false.
+    Raises ConfigError (UNKNOWN_TENANT) where only other tenants have workflows and `new_tenant` is false.
     """
     columns = tables.definitions.c
     query = select(tables.as_text(columns.workflow_id), columns.key, columns.name).where(tables.owned())
     index = make_index(iter_rows(connection.execute(query)))
-    if not index.ids and not index.unkeyed and not new_tenant and tables.tenant is not None:
+    if not index.keys_by_id and not index.unkeyed and not new_tenant and tables.tenant is not None:
         _check_tenant_known(connection, tables, tables.tenant)
     return index
 
 
 def read_ids(connection: Connection, tables: Tables, keys: Collection[Key]) -> dict[Key, str]:
-    """Key → id of those of `keys` that are there; of two rows with one key any, since `read_index` tells of them."""
+    """Key → id of those of `keys` that are there; of two rows with one key any, since an index tells of them."""
     columns = tables.definitions.c
     query = select(columns.key, tables.as_text(columns.workflow_id))
     query = query.where(tables.owned(), tables.among(columns.key, keys))
@@ -80,15 +81,25 @@ def iter_held(
     *,
     ids: Collection[str] | None = None,
     is_alone: bool = False,
-) -> Iterator[Held]:
+    unreadable: dict[Key, Unreadable] | None = None,
+) -> Generator[Held]:
     """The workflows that are in `keys_by_id`, by id; of `ids` alone where these are given.
 
-    keys_by_id: what ids in definitions become. Streamed; the connection has to stay open meanwhile.
+    keys_by_id: what ids in definitions become. Streamed; the connection has to stay open meanwhile, and whoever
+    stops half-way closes it first. unreadable: takes what is no JSON; without it such a row raises DatabaseError.
     is_alone: nothing else uses the connection meanwhile, so rows may be fetched while others are worked on.
     """
     rows = _iter_rows(connection, tables, keys_by_id, ids)
-    for row, versions in _ahead(tables, rows) if is_alone else rows:
-        yield make_held(row, versions, keys_by_id)
+    with closing(_ahead(tables, rows) if is_alone else rows) as found:
+        for row, versions in found:
+            try:
+                held = make_held(row, versions, keys_by_id)
+            except DatabaseError as error:
+                if unreadable is None:
+                    raise
+                unreadable.setdefault(Key(row[1]), Unreadable(error.code, error.message, (row[0],)))
+            else:
+                yield held
 
 
 def _iter_rows(
@@ -110,13 +121,14 @@ def _iter_rows(
 
 def iter_by_key(
     connection: Connection, tables: Tables, keys_by_id: Mapping[str, Key], keys: Collection[Key]
-) -> Iterator[Held]:
+) -> Generator[Held]:
     """The workflows of `keys` ordered by key; the connection's transaction has to see one moment throughout.
 
     Nothing else may use the connection meanwhile.
     """
-    for row, versions in _ahead(tables, _iter_rows_by_key(connection, tables, keys)):
-        yield make_held(row, versions, keys_by_id)
+    with closing(_ahead(tables, _iter_rows_by_key(connection, tables, keys))) as rows:
+        for row, versions in rows:
+            yield make_held(row, versions, keys_by_id)
 
 
 def _iter_rows_by_key(connection: Connection, tables: Tables, keys: Collection[Key]) -> Rows:
@@ -173,7 +185,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
             f"workflow {key} (id {workflow_id}) holds what is no JSON document: {error}",
             code="UNREADABLE_WORKFLOW",
             details={"key": key, "workflowId": workflow_id},
-            cure="open and save it in the product's editor, or correct the row",
+            cure=UNREADABLE_CURES["UNREADABLE_WORKFLOW"],
         ) from error
     are_plain = are_plain and is_plain(document["metadata"]) and is_plain(document["dependencies"])
     return Held(workflow_id, key, document, calls, are_plain)

@@ -9,6 +9,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Text, cast, func, sele
 
 from gitsync.database.schema import RUNS, SCHEDULES, WEBHOOKS
 from gitsync.database.tables import Tables
+from gitsync.errors import GitsyncError
 from gitsync.sync.around import ENDED, Call, Surroundings, Usage
 from gitsync.sync.side import Action, Change
 from gitsync.workflow.parse import parse_stored
@@ -131,7 +132,7 @@ def find_calls(connection: Connection, tables: Tables, ids: Collection[str]) -> 
         definitions.key,
         definitions.name,
         definitions.draft_definition,
-    ).where(tables.owned(), _may_call(tables, definitions.draft_definition))
+    ).where(tables.owned(), may_call(tables, definitions.draft_definition))
     published = (
         select(
             tables.as_text(versions.version_id),
@@ -142,7 +143,7 @@ def find_calls(connection: Connection, tables: Tables, ids: Collection[str]) -> 
             versions.version,
         )
         .join(tables.definitions, tables.joined())
-        .where(tables.owned(), _may_call(tables, versions.definition_json))
+        .where(tables.owned(), may_call(tables, versions.definition_json))
     )
     wanted = frozenset(ids)
     found = []
@@ -150,25 +151,30 @@ def find_calls(connection: Connection, tables: Tables, ids: Collection[str]) -> 
         for row, caller, key, name, definition, *rest in connection.execute(query):
             version = rest[0] if rest else None
             found += [
-                Call(called, row, caller, key, name, version)
-                for called in _called_ids(definition)
-                if called in wanted
+                Call(called, row, caller, key, name, version) for called in _called_ids(definition, wanted)
             ]
     return sorted(
         found, key=lambda call: (call.title, call.version is not None, call.version or 0, call.called)
     )
 
 
-def _called_ids(text: str) -> set[str]:
-    """The ids that a definition calls, in lower case."""
-    calls = (step.get("workflowId") for step in iter_steps(parse_stored(text)) if step["type"] == CALL)
-    return {called.lower() for called in calls if isinstance(called, str)}
+def calls_in(text: str) -> Iterator[tuple[str, object]]:
+    """The called id and version of each call in one definition's JSON; raises GitsyncError or ValueError for none."""
+    for step in iter_steps(parse_stored(text)):
+        if step["type"] == CALL and isinstance(called := step.get("workflowId"), str):
+            yield called, step.get("workflowVersion")
 
 
-def _may_call(tables: Tables, column: Column[Any]) -> ColumnElement[bool]:
-    """The condition that a definition has a call at all: one search, however many ids are wanted."""
-    if tables.found.is_postgresql:
-        return cast(column, Text).contains(CALL, autoescape=True)
-    return column.contains(CALL, autoescape=True) | column.contains(
-        "\\u"
-    )  # or the name is spelt with escapes
+def may_call(tables: Tables, column: Column[Any]) -> ColumnElement[bool]:
+    """The condition that a definition may have a call: one search, however many ids are wanted."""
+    text = cast(column, Text) if tables.found.is_postgresql else column
+    is_escaped = text.contains("\\u", autoescape=True)  # the step's type may be spelt with escapes
+    return text.contains(CALL, autoescape=True) | is_escaped
+
+
+def _called_ids(text: str, wanted: Collection[str]) -> set[str]:
+    """Those of `wanted`, in lower case, that a definition calls, or names at all where it cannot be read."""
+    try:
+        return {called.lower() for called, _ in calls_in(text)} & set(wanted)
+    except (GitsyncError, ValueError):
+        return {workflow_id for workflow_id in wanted if workflow_id in text.lower()}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from gitsync.finding import Finding, counted, fine, listed, warning
+from gitsync.finding import Finding, counted, fault, fine, listed, warning
 from gitsync.git import ZERO, GitRepository
 from gitsync.sync.base import State
+from gitsync.sync.plan import UNREADABLE_CURES
 from gitsync.sync.reconcile import Comparison
 from gitsync.sync.side import Mark
 from gitsync.workflow.types import Key
@@ -35,6 +36,11 @@ def _states(comparison: Comparison) -> Iterator[Finding]:
             f"`gitsync diff {keys[0]}`, then `gitsync pull --branch from-database {keys[0]}` and "
             "`git merge from-database`",
         )
+    for entry in comparison.entries:
+        if (
+            entry.unreadable is not None and entry.unreadable.code != "DUPLICATE_KEY"
+        ):  # the check of keys has those
+            yield fault("unreadable", entry.unreadable.reason, UNREADABLE_CURES[entry.unreadable.code])
     keys = [entry.key for entry in comparison.entries if entry.state is State.UNKNOWN]
     if keys:
         yield warning(

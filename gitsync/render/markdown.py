@@ -14,7 +14,7 @@ from typing import Final
 from gitsync.errors import GitsyncError, InvalidInput, Problem
 from gitsync.render.difference import MASKED, Difference
 from gitsync.render.page import Paper, bullets, count, plain, shorten, table, with_commands
-from gitsync.render.text import ADVICE, list_relinked
+from gitsync.render.text import ADVICE, INVALID_ADVICE, list_relinked
 from gitsync.render.words import code
 from gitsync.sync.around import Call
 from gitsync.sync.base import State
@@ -116,7 +116,9 @@ def render_status(
     if apart:
         rows = [(entry.state.value, str(entry.key), plain(_words(entry, told))) for entry in _by_state(apart)]
         paper.add(table(("state", "workflow", "what changed"), rows))
-        paper.add(bullets(f"{state.value}: {ADVICE[state]}" for state in State if _any(apart, state)))
+        advice = [f"{state.value}: {ADVICE[state]}" for state in State if _any(apart, state)]
+        advice += [f"invalid: {INVALID_ADVICE}"] if any(entry.is_invalid for entry in apart) else []
+        paper.add(bullets(advice))
     if uncommitted:
         paper.add("Uncommitted, not compared:\n\n" + bullets(map(code, uncommitted)))
     if comparison.database.unkeyed:
@@ -235,19 +237,28 @@ def _rows(page: Page) -> Iterator[tuple[str, str, str]]:
 
 def _kept(plan: Plan) -> tuple[tuple[str, Sequence[Entry]], ...]:
     """What stays apart, by the reason."""
-    return ("conflict", plan.conflicts), ("history unknown", plan.refused), ("leave", plan.left)
+    unreadable = [entry for entry in plan.refused if entry.unreadable is not None]
+    unknown = [entry for entry in plan.refused if entry.unreadable is None]
+    return (
+        ("conflict", plan.conflicts),
+        ("unreadable", unreadable),
+        ("history unknown", unknown),
+        ("leave", plan.left),
+    )
 
 
 def _in_order(page: Page) -> list[tuple[Key, str]]:
     """The keys with details, conflicts first: they are what somebody has to look at."""
-    kept = {title: [(entry.key, title) for entry in entries] for title, entries in _kept(page.plan)}
+    *first, left = [[(entry.key, title) for entry in entries] for title, entries in _kept(page.plan)]
     changes = [(change.key, ACTIONS[change.action]) for change in _by_action(page.plan.changes)]
-    return [*kept["conflict"], *kept["history unknown"], *changes, *kept["leave"]]
+    return [*(row for rows in first for row in rows), *changes, *left]
 
 
 def _words(entry: Entry, told: Mapping[Key, Difference]) -> str:
     found = told.get(entry.key)
-    return "; ".join(text for text in (found.words if found and not found.fault else "", entry.note) if text)
+    invalid = "invalid" if entry.is_invalid else ""
+    told_in_words = found.words if found and not found.fault else ""
+    return "; ".join(text for text in (invalid, told_in_words, entry.note) if text)
 
 
 def _finish(
@@ -304,7 +315,8 @@ def _any(entries: Sequence[Entry], state: State) -> bool:
 
 
 def _has_conflict(entries: Sequence[Entry]) -> bool:
-    return any(entry.state in (State.DIVERGED, State.UNKNOWN, State.INVALID) for entry in entries)
+    stuck = (State.DIVERGED, State.UNKNOWN, State.UNREADABLE)
+    return any(entry.state in stuck or entry.is_invalid for entry in entries)
 
 
 def _commit(commit: str | None) -> str:

@@ -25,7 +25,7 @@ STYLES: Final = {
     State.DELETED_IN_DATABASE: "yellow",
     State.DIVERGED: "bold red",
     State.UNKNOWN: "bold red",
-    State.INVALID: "bold red",
+    State.UNREADABLE: "bold red",
 }
 ADVICE: Final = {
     State.NEW_IN_REPOSITORY: "`gitsync push` creates it",
@@ -37,8 +37,9 @@ ADVICE: Final = {
     State.DIVERGED: "`gitsync diff KEY`, then `pull --branch NAME KEY` and `git merge NAME`, "
     "or `pull --force KEY`, or `push --force KEY`",
     State.UNKNOWN: "fetch the full history, then look again",
-    State.INVALID: "mend the file; `gitsync plan` names every problem",
+    State.UNREADABLE: "neither side is touched; `gitsync db check` says more",
 }
+INVALID_ADVICE: Final = "mend the file; `gitsync plan` names every problem"
 SYMBOLS: Final = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.DELETE: ("-", "red")}
 
 
@@ -50,6 +51,8 @@ def print_entries(console: Console, entries: Sequence[Entry]) -> None:
             f"  {entry.state:<{width}}  ", style=STYLES[entry.state], end="", highlight=False, markup=False
         )
         console.print(entry.key, highlight=False, markup=False, soft_wrap=True)
+        if entry.is_invalid:
+            console.print(f"  {'':<{width}}  invalid", style="bold red", highlight=False, markup=False)
         if entry.note:
             console.print(
                 f"  {'':<{width}}  {entry.note}", style="dim", highlight=False, markup=False, soft_wrap=True
@@ -61,6 +64,8 @@ def print_advice(console: Console, entries: Sequence[Entry]) -> None:
     for state in State:
         if state in ADVICE and any(entry.state is state for entry in entries):
             say(console, f"  {state}: {ADVICE[state]}", style="dim")
+    if any(entry.is_invalid for entry in entries):
+        say(console, f"  invalid: {INVALID_ADVICE}", style="dim")
 
 
 def print_unkeyed(console: Console, snapshot: Snapshot) -> None:
@@ -86,7 +91,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     print_changes(console, plan.changes)
     for title, entries in (
         ("in conflict, not written:", plan.conflicts),
-        ("history unknown, not written:", plan.refused),
+        ("not written:", plan.refused),
         ("left alone:", plan.left),
     ):
         if entries:

@@ -149,7 +149,8 @@ class Service:
     def export(self, patterns: Collection[str]) -> bytes:
         """The bundle of the workflows that match, of all without a pattern."""
         with self._database() as database:
-            return self._export(database, select_keys(database.list_ids(), list(patterns)))[0]
+            keys = database.list_ids().keys() | database.twins.keys()
+            return self._export(database, select_keys(keys, list(patterns)))[0]
 
     def read_import(self, request: ImportRequest) -> tuple[BundleSide, ImportPolicy]:
         """The bundle of a request and what may be done with it; asks no database."""

@@ -27,7 +27,8 @@ from gitsync.sides.reading import Reader, Row
 from gitsync.sides.sending import Import
 from gitsync.sync.around import Surroundings
 from gitsync.sync.index import Index, make_index
-from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed
+from gitsync.sync.plan import check_readable
+from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import iter_definitions
 from gitsync.workflow.parse import parse_stored
@@ -82,6 +83,7 @@ class Api:
         self.address: Final = self._client.address
         self.ids: Mapping[Key, str] = {}
         self.unkeyed: Sequence[Unkeyed] = ()
+        self.twins: Mapping[Key, Unreadable] = {}
         self.raw_calls: Mapping[Key, frozenset[str]] = {}
         self.files = Files()
         self.system_keys: frozenset[Key] = frozenset()
@@ -139,7 +141,7 @@ class Api:
         return self._reader.sees_all
 
     def snapshot(self) -> Snapshot:
-        """Key → digest of everything that the server shows; raises DuplicateKey, ServerError, AccessDenied.
+        """Key → digest of everything that the server shows; raises ServerError, AccessDenied.
 
         Each workflow is read whole at one moment, all of them within a short time, not at one.
         """
@@ -161,11 +163,15 @@ class Api:
         self.raw_calls = raw_calls
         revision = hashlib.sha256("".join(f"{key} {digests[key]}\n" for key in sorted(digests)).encode())
         return Snapshot(
-            revision.hexdigest(), digests, index.unkeyed, (*sorted(warnings), *self._standing_warnings())
+            revision.hexdigest(),
+            digests,
+            index.unkeyed,
+            (*sorted(warnings), *self._standing_warnings()),
+            index.twins,
         )
 
     def list_ids(self) -> Mapping[Key, str]:
-        """Key → id of everything that has a key, no document read; ``unkeyed`` has the rest afterwards."""
+        """Key → id of everything that has a key of its own, no document read; ``unkeyed`` and ``twins`` have the rest."""
         return self._index(self._take_rows()).ids
 
     def expect(self, files: Mapping[Key, Digest]) -> None:
@@ -184,6 +190,7 @@ class Api:
         """The documents of `keys` as they are now."""
         rows = self._take_rows()
         index, wanted = self._index(rows), set(keys)
+        check_readable(wanted, index.twins)
         found = {}
         for key, document, _ in self._documents([row for row in rows if row.get("key") in wanted], index):
             found[key] = self._as_told(document, is_system=key in self.system_keys)
@@ -242,7 +249,7 @@ class Api:
 
     def _index(self, rows: Sequence[Row]) -> Index:
         index = make_index((row["workflow_id"], row.get("key"), str(row.get("name"))) for row in rows)
-        self.ids, self.unkeyed = index.ids, index.unkeyed
+        self.ids, self.unkeyed, self.twins = index.ids, index.unkeyed, index.twins
         return index
 
     def _standing_warnings(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -30,7 +30,8 @@ from gitsync.database.usage import find_calls, read_surroundings
 from gitsync.errors import ConfigError
 from gitsync.sync.around import Surroundings
 from gitsync.sync.flight import UnfinishedRun
-from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed
+from gitsync.sync.plan import check_readable
+from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
 from gitsync.workflow.types import Digest, Document, Key
 
 _PROGRESS_STEP: Final = 100
@@ -70,6 +71,7 @@ class Database:
         self.environment: Final = environment
         self.raw_calls: Mapping[Key, frozenset[str]] = {}
         self.unkeyed: Sequence[Unkeyed] = ()
+        self.twins: Mapping[Key, Unreadable] = {}
         self.on_progress: Callable[[int, int], None] | None = None
         self._url = parse_url(url)
         self._tenant = tenant
@@ -138,7 +140,7 @@ class Database:
     def snapshot(self) -> Snapshot:
         """Key → digest of everything the tenant has, by one consistent read; no document is held.
 
-        Raises DuplicateKey, and ConfigError (UNKNOWN_TENANT) for a tenant without rows where others have some.
+        Raises ConfigError (UNKNOWN_TENANT) for a tenant without rows where others have some.
         """
         with self._reading() as connection:
             reader = ContentReader(
@@ -157,23 +159,28 @@ class Database:
             for key, ids in content.raw_calls.items()
         ]
         return Snapshot(
-            str(number), content.digests, content.unkeyed, tuple(sorted(self._tenant_warnings() + warnings))
+            str(number),
+            content.digests,
+            content.unkeyed,
+            tuple(sorted(self._tenant_warnings() + warnings)),
+            content.unreadable,
         )
 
     def list_ids(self) -> Mapping[Key, str]:
-        """Key → id of everything that has a key, no document read; ``unkeyed`` has the rest afterwards.
+        """Key → id of everything that has a key of its own, no document read; ``unkeyed`` and ``twins`` have the rest.
 
         Raises as `snapshot` does.
         """
         with self._reading() as connection:
             index = read_index(connection, self._tables, new_tenant=self._new_tenant)
-        self._read_ids, self.unkeyed = (lambda: index.ids), index.unkeyed
+        self._read_ids, self.unkeyed, self.twins = (lambda: index.ids), index.unkeyed, index.twins
         return index.ids
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         """The documents of `keys` that are there, ordered by key, streamed in one consistent read.
 
         It is that of the snapshot where this has kept them all (`expect`), else one of its own.
+        Raises DatabaseError for one that cannot be read, as for a key that several workflows have.
         """
         loading = self._load(keys)
         self._loading.add(loading)
@@ -188,8 +195,10 @@ class Database:
         with self._reading() as connection:
             index = read_index(connection, self._tables)
             self._read_ids = lambda: index.ids
-            for held in iter_by_key(connection, self._tables, index.keys_by_id, keys):
-                yield held.key, held.document
+            check_readable(keys, index.twins)
+            with closing(iter_by_key(connection, self._tables, index.keys_by_id, keys)) as rows:
+                for held in rows:
+                    yield held.key, held.document
 
     def marks(self, keys: Collection[Key]) -> Mapping[Key, tuple[Mark, ...]]:
         """All marks of `keys`, newest first."""

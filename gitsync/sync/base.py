@@ -32,7 +32,7 @@ class State(enum.StrEnum):
     DATABASE_AHEAD = "database-ahead"
     DIVERGED = "diverged"
     UNKNOWN = "unknown"
-    INVALID = "invalid"
+    UNREADABLE = "unreadable"
 
 
 class _NoBase(enum.Enum):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from gitsync.errors import Problem
@@ -19,12 +20,13 @@ from gitsync.sync.import_checks import (
     check_rules,
 )
 from gitsync.sync.limits import Limits
-from gitsync.sync.plan import Plan, check_limits
+from gitsync.sync.plan import Plan, check_limits, check_readable
 from gitsync.sync.protection import check_obstacles, find_obstacles, find_rewritten
 from gitsync.sync.reconcile import LedgerSide
-from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind, Side
+from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind, Side, Unreadable
 from gitsync.workflow.bundle import Bundle, iter_loose_calls, link_calls
 from gitsync.workflow.canonical import document_digest
+from gitsync.workflow.references import called_keys
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.rules.judge import Judge
 from gitsync.workflow.rules.rule import Settings
@@ -42,8 +44,12 @@ class BundleSource(Side, Protocol):
 class ImportTarget(LedgerSide, Protocol):
     """A side that knows its workflows' ids without reading the workflows."""
 
+    @property
+    def twins(self) -> Mapping[Key, Unreadable]:
+        """The keys that several workflows have."""
+
     def list_ids(self) -> Mapping[Key, str]:
-        """Key → id of every workflow that has a key."""
+        """Key → id of every workflow that has a key of its own; ``twins`` has the keys of several afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ def plan_import(
     ids = target.list_ids()
     documents = bundle.documents
     link_calls(documents, {workflow_id: key for key, workflow_id in ids.items()})
+    check_readable({*documents, *chain(*map(called_keys, documents.values()))}, target.twins)
     check_calls(bundle, ids.keys() | documents.keys())
     wanted = source.snapshot().digests
     held = dict(target.load(wanted.keys() & ids.keys()))

@@ -3,45 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from gitsync.errors import DuplicateKey
-from gitsync.sync.side import Unkeyed
+from gitsync.sync.side import Unkeyed, Unreadable
 from gitsync.workflow.document import is_key
 from gitsync.workflow.types import Key
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Which workflow has which id, and which cannot be named."""
+    """Which workflow has which id, and which cannot be named.
+
+    ids: of the keys that one workflow has. keys_by_id: the key of each id, twins' too, so that calls of them stay
+    calls by key. twins: the keys that several workflows have.
+    """
 
     ids: Mapping[Key, str]
     keys_by_id: Mapping[str, Key]
-    unkeyed: Sequence[Unkeyed]
+    unkeyed: Sequence[Unkeyed] = ()
+    twins: Mapping[Key, Unreadable] = field(default_factory=dict)
 
 
 def make_index(rows: Iterable[Sequence[Any]]) -> Index:
-    """The index of `rows`, each with a workflow's id, its key (or ``None``) and its name.
-
-    Raises DuplicateKey, listing every key with two rows and their ids.
-    """
-    ids: dict[Key, str] = {}
-    twins: dict[Key, list[str]] = {}
+    """The index of `rows`, each with a workflow's id, its key (or ``None``) and its name."""
+    found: dict[Key, str] = {}
+    several: dict[Key, list[str]] = {}
     unkeyed: list[Unkeyed] = []
     for workflow_id, text, name in rows:
         reason = why_unkeyed(text)
         key = Key(text)
         if reason is not None:
             unkeyed.append(Unkeyed(workflow_id, name, reason))
-        elif key in ids:
-            twins.setdefault(key, [ids[key]]).append(workflow_id)
+        elif key in found:
+            several.setdefault(key, [found[key]]).append(workflow_id)
         else:
-            ids[key] = workflow_id
-    if twins:
-        raise _duplicates(twins)
+            found[key] = workflow_id
     unkeyed.sort(key=lambda row: (row.name, row.workflow_id))
-    return Index(ids, {workflow_id: key for key, workflow_id in ids.items()}, tuple(unkeyed))
+    keys_by_id = {workflow_id: key for key, workflow_id in found.items()}
+    for key, ids in several.items():
+        keys_by_id |= dict.fromkeys(ids, key)
+        del found[key]
+    return Index(
+        found, keys_by_id, tuple(unkeyed), {key: _twins(key, several[key]) for key in sorted(several)}
+    )
 
 
 def why_unkeyed(key: str | None) -> str | None:
@@ -53,10 +58,9 @@ def why_unkeyed(key: str | None) -> str | None:
     return None
 
 
-def _duplicates(twins: Mapping[Key, Sequence[str]]) -> DuplicateKey:
-    listed = [f"{key} ({' and '.join(sorted(twins[key]))})" for key in sorted(twins)]
-    return DuplicateKey(
-        f"two workflows share one key: {', '.join(listed)}; nothing was written",
-        details={"duplicates": {key: sorted(ids) for key, ids in sorted(twins.items())}},
-        cure="delete one of each pair in the product, or give it another key: `gitsync adopt WORKFLOW_ID KEY`",
+def _twins(key: Key, ids: Sequence[str]) -> Unreadable:
+    listed = tuple(sorted(ids))
+    how_many = "two" if len(ids) == 2 else str(len(ids))
+    return Unreadable(
+        "DUPLICATE_KEY", f"{how_many} workflows share the key {key} ({' and '.join(listed)})", listed
     )

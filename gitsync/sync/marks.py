@@ -28,7 +28,7 @@ def in_step_marks(
     recent = target.recent_marks()
     in_step = {entry.key: entry.database for entry in comparison.entries if entry.state is State.IN_SYNC}
     if not comparison.is_selected:
-        gone = recent.keys() - comparison.files.keys() - comparison.database.digests.keys()
+        gone = recent.keys() - comparison.files.keys() - comparison.database.keys
         in_step |= dict.fromkeys(gone)
     due = {}
     for key, digest in in_step.items():

@@ -6,12 +6,12 @@ import enum
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
-from gitsync.errors import Conflict, Refused
+from gitsync.errors import Conflict, DatabaseError, DuplicateKey, GitsyncError, Refused
 from gitsync.sync.base import NO_BASE, Base, State
 from gitsync.sync.limits import Limits
-from gitsync.sync.side import Action, Change
+from gitsync.sync.side import Action, Change, Unreadable
 from gitsync.workflow.types import Digest, Key
 
 
@@ -37,7 +37,8 @@ class Verdict(enum.StrEnum):
 class Entry:
     """One key with what each side holds, their base, and the state that follows.
 
-    note: what else is known, such as ``gone back to commit 1a2b3c4``.
+    note: what else is known, such as ``gone back to commit 1a2b3c4``. is_invalid: git's file has a fault that stops
+    a push, which the note tells. unreadable: why the database's content is not known; its digest is ``None`` then.
     """
 
     key: Key
@@ -46,6 +47,8 @@ class Entry:
     database: Digest | None
     base: Base = NO_BASE
     note: str = ""
+    is_invalid: bool = False
+    unreadable: Unreadable | None = None
 
     @property
     def base_digest(self) -> Digest | None:
@@ -61,6 +64,8 @@ class Entry:
             "database": self.database,
             "base": self.base_digest,
         }
+        if self.is_invalid:
+            facts["invalid"] = True
         return facts | ({"note": self.note} if self.note else {})
 
 
@@ -92,7 +97,7 @@ def push_verdict(entry: Entry, *, policy: Policy, prune: bool) -> Verdict:
     """What a push does about one key: the columns ``push`` of the state table."""
     if entry.state is State.IN_SYNC:
         return Verdict.LEAVE
-    if policy is Policy.FORCE and entry.state is not State.INVALID:
+    if policy is Policy.FORCE and entry.state is not State.UNREADABLE:
         if entry.repository is not None:
             return Verdict.WRITE
         return Verdict.DELETE if prune else Verdict.LEAVE
@@ -109,7 +114,7 @@ def push_verdict(entry: Entry, *, policy: Policy, prune: bool) -> Verdict:
             return Verdict.CONFLICT
         case State.UNKNOWN:
             return Verdict.REFUSE if entry.repository is not None or prune else Verdict.LEAVE
-        case State.INVALID:
+        case State.UNREADABLE:
             return Verdict.REFUSE
         case _:
             assert_never(entry.state)
@@ -119,7 +124,7 @@ def pull_verdict(entry: Entry, *, force: bool, prune: bool) -> Verdict:
     """What a pull does about one key: the columns ``pull`` of the state table."""
     if entry.state is State.IN_SYNC:
         return Verdict.LEAVE
-    if force or entry.state is State.INVALID:
+    if force and entry.state is not State.UNREADABLE:
         if entry.database is not None:
             return Verdict.WRITE
         return Verdict.DELETE if prune else Verdict.LEAVE
@@ -134,6 +139,8 @@ def pull_verdict(entry: Entry, *, force: bool, prune: bool) -> Verdict:
             return Verdict.CONFLICT if entry.database is not None or prune else Verdict.LEAVE
         case State.UNKNOWN:
             return Verdict.REFUSE if entry.database is not None or prune else Verdict.LEAVE
+        case State.UNREADABLE:
+            return Verdict.REFUSE
         case _:
             assert_never(entry.state)
 
@@ -222,7 +229,7 @@ def check_conflicts(plan: Plan, *, policy: Policy, ending: str = "nothing was wr
     ending: what became of the rest, for the message.
     """
     if plan.refused:
-        raise history_unknown(plan.refused, ending=ending)
+        raise refusal(plan.refused, ending=ending)
     if not plan.conflicts:
         return
     if policy is Policy.CREATE_ONLY:
@@ -248,7 +255,45 @@ def resolve_hint(key: Key) -> str:
     )
 
 
-def history_unknown(entries: Sequence[Entry], *, ending: str) -> Refused:
+def refusal(entries: Sequence[Entry], *, ending: str) -> GitsyncError:
+    """The error for what can neither be written nor left aside in silence: not readable, or of unknown history."""
+    unreadable = {entry.key: entry.unreadable for entry in entries if entry.unreadable is not None}
+    unknown = [entry for entry in entries if entry.unreadable is None]
+    if not unreadable:
+        return _history_unknown(unknown, ending=ending)
+    also = f"nor can this clone's history say which side moved: {_keys(unknown)}; " if unknown else ""
+    return unreadable_error(unreadable, ending=also + ending)
+
+
+def check_readable(keys: Iterable[Key], unreadable: Mapping[Key, Unreadable]) -> None:
+    """Raise where one of `keys`, which a run needs, is not readable."""
+    if found := {key: unreadable[key] for key in sorted(set(keys) & unreadable.keys())}:
+        raise unreadable_error(found, ending="nothing was written")
+
+
+def unreadable_error(unreadable: Mapping[Key, Unreadable], *, ending: str) -> DatabaseError:
+    """The error for workflows that are there and whose content cannot be told; ending: what became of the rest."""
+    found = list(unreadable.values())
+    codes = sorted({one.code for one in found})
+    facts = [{"key": key, "code": one.code, "workflowIds": list(one.ids)} for key, one in unreadable.items()]
+    several = f"{len(found)} workflows cannot be read: {_names(list(unreadable))}"
+    return (DuplicateKey if codes == [DuplicateKey.code] else DatabaseError)(
+        f"{found[0].reason if len(found) == 1 else several}; {ending}",
+        code=codes[-1],
+        details={"unreadable": facts},
+        lines=[f"{one.reason} [{one.code}]" for one in found] if len(found) > 1 else (),
+        cure="; ".join(UNREADABLE_CURES[code] for code in codes),
+    )
+
+
+UNREADABLE_CURES: Final[Mapping[str, str]] = {
+    "DUPLICATE_KEY": "delete one of each pair in the product, or give it another key: `gitsync adopt WORKFLOW_ID KEY`",
+    "UNREADABLE_WORKFLOW": "open and save it in the product's editor, or correct the row",
+}
+"""What to do about each kind of workflow that cannot be read, by its code."""
+
+
+def _history_unknown(entries: Sequence[Entry], *, ending: str) -> Refused:
     """The error for keys whose history this clone cannot tell."""
     notes = {entry.note for entry in entries if entry.note}
     return Refused(
@@ -263,8 +308,11 @@ def history_unknown(entries: Sequence[Entry], *, ending: str) -> Refused:
 
 
 def _keys(entries: Sequence[Entry], most: int = 12) -> str:
-    names = [str(entry.key) for entry in entries[:most]]
-    return ", ".join(names) + (f" and {len(entries) - most} more" if len(entries) > most else "")
+    return _names([entry.key for entry in entries], most)
+
+
+def _names(keys: Sequence[Key], most: int = 12) -> str:
+    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")
 
 
 def _count(entries: Sequence[Entry], noun: str) -> str:

@@ -13,9 +13,9 @@ from gitsync.sync.plan import (
     Plan,
     Verdict,
     check_limits,
-    history_unknown,
     make_plan,
     pull_verdict,
+    refusal,
     resolve_hint,
 )
 from gitsync.sync.reconcile import Comparison
@@ -133,13 +133,16 @@ def changes_back(
     return [
         Change(key, Action.DELETE if old is None else Action.UPDATE, new, old)
         for key, (old, new) in earlier.items()
-        if key not in planned and (key in chosen or not comparison.is_selected) and held.get(key) == old
+        if key not in planned
+        and key not in comparison.database.unreadable
+        and (key in chosen or not comparison.is_selected)
+        and held.get(key) == old
     ]
 
 
 def check_pull(plan: Plan, comparison: Comparison, options: PullOptions) -> None:
     """Raise Refused where the pull would delete too much, or the database is empty."""
-    if not comparison.database.digests and comparison.files and not comparison.is_selected:
+    if not comparison.database.keys and comparison.files and not comparison.is_selected:
         raise Refused(
             "the database holds no workflows, the repository does; nothing was written",
             code="EMPTY_SOURCE",
@@ -167,7 +170,7 @@ def pull_outcome(pulled: PullPlan) -> GitsyncError | None:
     """The error to end a pull with after the clean keys were written, if any stayed apart."""
     plan = pulled.plan
     if plan.refused:
-        return history_unknown(plan.refused, ending="the rest was pulled")
+        return refusal(plan.refused, ending="the rest was pulled")
     blocked = (*pulled.uncommitted, *pulled.saved)
     if plan.conflicts or blocked:
         parts, cures = [], []

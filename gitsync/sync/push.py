@@ -15,6 +15,7 @@ from gitsync.sync.plan import (
     Policy,
     check_conflicts,
     check_limits,
+    check_readable,
     make_plan,
     push_verdict,
 )
@@ -60,7 +61,7 @@ def check_push(
 
     Every fault of every file is in one error, and so is every conflict, and everything that would be lost.
     """
-    if not comparison.files and comparison.database.digests and not comparison.is_selected:
+    if not comparison.files and comparison.database.keys and not comparison.is_selected:
         raise Refused(
             "the commit holds no workflows, the database does; nothing was written",
             code="EMPTY_SOURCE",
@@ -82,6 +83,7 @@ def check_push(
         )
     if not options.skip_conflicts:
         check_conflicts(plan, policy=options.policy)
+    check_readable(_called(plan, comparison), comparison.database.unreadable)
     check_limits(plan, options.limits)
     outlook = look_ahead(plan, options, source=source, target=target)
     check_obstacles(outlook.obstacles)
@@ -120,7 +122,7 @@ def find_problems(
     problems = [] if comparison.is_selected else list(source.strays)
     written = [change for change in plan.changes if change.action is not Action.DELETE]
     gone = {change.key for change in plan.changes if change.action is Action.DELETE}
-    known = (comparison.database.digests.keys() | {change.key for change in written}) - gone
+    known = (comparison.database.keys | {change.key for change in written}) - gone
     unresolved = []
     for key in sorted({change.key for change in written} | {entry.key for entry in plan.conflicts}):
         facts = comparison.facts.get(key)
@@ -159,18 +161,24 @@ def apply_push(
             if entry.state is State.IN_SYNC
         }
     written = [change.key for change in plan.changes if change.action is not Action.DELETE]
-    called = [comparison.facts[key].calls for key in written if key in comparison.facts]
     deployment = Deployment(
         MarkKind.PUSH,
         source.commit,
         marks,
         expected_number=comparison.number,
-        references=frozenset[Key]().union(*called),
+        references=_called(plan, comparison),
         protection=outlook.protection,
     )
     if plan.is_empty:
         return Applied(number=record_quietly(target, deployment))
     return target.apply(plan.changes, Loading(source, written), deployment)
+
+
+def _called(plan: Plan, comparison: Comparison) -> frozenset[Key]:
+    """The keys that the files call which the plan writes."""
+    written = (change.key for change in plan.changes if change.action is not Action.DELETE)
+    facts = (comparison.facts[key] for key in written if key in comparison.facts)
+    return frozenset[Key]().union(*(fact.calls for fact in facts))
 
 
 @dataclass(frozen=True, slots=True)

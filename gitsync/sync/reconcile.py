@@ -160,7 +160,7 @@ def compare(
     number = database.newest_number() if database.has_ledger else 0
     snapshot = database.snapshot()
     held = snapshot.digests
-    chosen = select_keys(files.keys() | held.keys(), select)
+    chosen = select_keys(files.keys() | snapshot.keys, select)
     differing = [key for key in chosen if files.get(key) != held.get(key)]
     facts = dict(examine([key for key in differing if key in files]))
     if rules is not None:
@@ -168,14 +168,18 @@ def compare(
         for key, document in database.load(faulty) if faulty else ():
             facts[key] = facts[key].beside(rules.held_faults(document))
     now = dict(files) | {key: fact.digest for key, fact in facts.items()}
-    doubtful = [key for key in differing if now.get(key) != held.get(key)]
+    unreadable = snapshot.unreadable
+    doubtful = [key for key in differing if key not in unreadable and now.get(key) != held.get(key)]
     marks = database.marks(doubtful) if database.has_ledger and doubtful else {}
     commits = {mark.commit for key in doubtful for mark in marks.get(key, ()) if mark.commit}
     past = history(doubtful, commits, ())
     entries = []
     for key in chosen:
         repository, there = now.get(key), held.get(key)
-        if repository == there:
+        if (why := unreadable.get(key)) is not None:
+            entry = Entry(key, State.UNREADABLE, repository, None, note=why.reason, unreadable=why)
+            entries.append(entry)
+        elif repository == there:
             entries.append(Entry(key, State.IN_SYNC, repository, there, there))
         else:
             known = marks.get(key, ())

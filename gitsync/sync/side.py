@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -64,8 +65,20 @@ class Unkeyed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A workflow that is there and cannot be shown: its content is neither known nor absent.
+
+    code: of the error. ids: of its rows.
+    """
+
+    code: str
+    reason: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one side holds at a revision: key → digest, and what it cannot name.
+    """What one side holds at a revision: key → digest, and what it cannot name or show.
 
     warnings: things a person should know that stop nothing (an unresolved call, say).
     """
@@ -74,6 +87,12 @@ class Snapshot:
     digests: Mapping[Key, Digest]
     unkeyed: Sequence[Unkeyed] = ()
     warnings: Sequence[str] = ()
+    unreadable: Mapping[Key, Unreadable] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> AbstractSet[Key]:
+        """Of all that is there, what cannot be shown included."""
+        return self.digests.keys() | self.unreadable.keys()
 
 
 @dataclass(frozen=True, slots=True)

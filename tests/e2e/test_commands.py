@@ -598,12 +598,15 @@ def test_every_fault_of_every_file_is_reported_together(loop: Loop) -> None:
     assert len({problem["file"] for problem in ran.json["details"]["problems"]}) == len(SPOILT)
 
 
-def test_an_invalid_file_is_a_state_and_no_obstacle_to_looking(loop: Loop) -> None:
+def test_an_invalid_file_is_flagged_beside_its_state_and_no_obstacle_to_looking(loop: Loop) -> None:
     loop.commit(a="A1", b="B1")
     loop.push()
     loop.repository.commit_file("workflows/a.json", "{")
 
-    assert loop.states() == {"a": "invalid", "b": "in-sync"}
+    entries = {row["key"]: row for row in loop.gitsync("status", "-o", "json").json["workflows"]}
+    assert (entries["a"]["state"], entries["a"]["invalid"]) == ("repository-ahead", True)
+    assert (entries["b"]["state"], "invalid" in entries["b"]) == ("in-sync", False)
+    assert "invalid: mend the file" in loop.gitsync("status").out
     assert loop.gitsync("diff").code == 0
     assert loop.gitsync("plan").code == 0
 

@@ -281,19 +281,22 @@ def test_a_later_deployment_of_a_planned_key_makes_the_plan_stale(instance: Inst
     assert applied.number == seen + 2
 
 
-def test_twins_stop_the_apply_and_the_snapshot_and_both_ids_are_named(on_postgres: Instance) -> None:
+def test_twins_stop_only_what_needs_them_and_both_ids_are_named(on_postgres: Instance) -> None:
     on_postgres.editor.create("w")
-    held = on_postgres.digests()
     first = on_postgres.editor.row("w")["workflow_id"]
     second = on_postgres.editor.create("w")
-    other = make_workflow("other")
+    own, other = make_workflow("w"), make_workflow("other")
 
     with on_postgres.open() as database:
+        snapshot = database.snapshot()
+        assert (snapshot.digests, list(snapshot.unreadable)) == ({}, ["w"])
+        assert {first, second} == set(snapshot.unreadable[Key("w")].ids)
         with pytest.raises(DuplicateKey, match=f"{first}.*{second}|{second}.*{first}"):
-            database.snapshot()
+            database.apply(changes_to({}, own), [(Key("w"), own)], PUSH)
         with pytest.raises(DuplicateKey):
-            database.apply(changes_to(held, other), [(Key("other"), other)], PUSH)
-    assert len(on_postgres.editor.rows()) == 2
+            list(database.load([Key("w")]))
+        database.apply(changes_to({}, other), [(Key("other"), other)], PUSH)
+    assert len(on_postgres.editor.rows()) == 3
 
 
 # ---------------------------------------------------------------- all or nothing

@@ -246,10 +246,14 @@ def test_a_row_that_is_no_json_is_named(tmp_path: Path) -> None:
     instance = make_instance(f"sqlite:///{tmp_path}/p.db", Generation.SEED)
     workflow_id = instance.editor.create("broken", draft_definition='{"steps": [')
 
-    error = open_error(instance.url)
+    with instance.open() as database:
+        snapshot = database.snapshot()
+        with pytest.raises(DatabaseError) as caught:
+            list(database.load([Key("broken")]))
 
-    assert error.code == "UNREADABLE_WORKFLOW"
-    assert error.details == {"key": "broken", "workflowId": workflow_id}
+    found = snapshot.unreadable[Key("broken")]
+    assert (found.code, found.ids, caught.value.code) == ("UNREADABLE_WORKFLOW", (workflow_id,), found.code)
+    assert caught.value.details == {"key": "broken", "workflowId": workflow_id}
 
 
 # ---------------------------------------------------------------- tenants

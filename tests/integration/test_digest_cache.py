@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from gitsync.database.fingerprints import MOST_TRANSACTIONS, is_within_reach
 from gitsync.database.schema import REQUIRED_DEFINITION_COLUMNS, REQUIRED_VERSION_COLUMNS
-from gitsync.errors import ConfigError, DuplicateKey, GitsyncError
+from gitsync.errors import ConfigError, GitsyncError
 from gitsync.workflow.types import Key
 from tests.support.effort import effort
 from tests.support.looks import (
@@ -278,11 +278,15 @@ def test_an_edit_that_is_committed_after_a_look_is_seen_by_the_next(watched: Wat
     assert during.snapshot.digests[Key("twin")] != after.snapshot.digests[Key("twin")]
 
 
-def test_twin_keys_are_found_with_a_warm_cache(watched: Watched) -> None:
-    watched.editor.create("callee")
+def test_twin_keys_are_found_with_a_warm_cache_and_stay_found(watched: Watched) -> None:
+    twin = watched.editor.create("callee")
 
-    with pytest.raises(DuplicateKey):
-        watched.look()
+    first, again = watched.look(), watched.check(read=0)
+
+    for seen in (first, again):
+        assert list(seen.snapshot.unreadable) == ["callee"]
+        assert twin in seen.snapshot.unreadable[Key("callee")].ids
+        assert Key("callee") not in seen.snapshot.digests
 
 
 def test_a_tenant_that_has_lost_its_last_workflow_is_told_from_a_mistyped_one(watched: Watched) -> None:

@@ -159,6 +159,11 @@ class Editor:
             rows = connection.execute(sa.text(query)).all()
         return {key: json.loads(definition)["description"] for key, definition in sorted(rows)}
 
+    def keys(self) -> set[str]:
+        """The keys of all workflows, whatever is in them."""
+        with self.connection() as connection:
+            return set(connection.execute(sa.text("SELECT key FROM workflow_definitions")).scalars())
+
     def text(self, key: str) -> str | None:
         """What the workflow `key` says, ``None`` where there is none."""
         return self.texts().get(key)
@@ -173,7 +178,7 @@ class Editor:
 
     def save(self, key: str, text: str, *, calls: str | None = None) -> None:
         """Make the draft of the workflow `key` say `text`; the workflow is made if there is none."""
-        if key in self.texts():
+        if key in self.keys():
             self._write_draft(key, make_definition(key, text, own_id=self.id_of(key), calls=calls))
         else:
             self.create(key, text, calls=calls)

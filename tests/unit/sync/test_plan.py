@@ -70,7 +70,8 @@ ROWS = [
     (State.DIVERGED, D, R, [CONFLICT] * 4 + [WRITE] * 2, [CONFLICT, CONFLICT, WRITE, WRITE]),
     (State.UNKNOWN, D, R, [REFUSE] * 4 + [WRITE] * 2, [REFUSE, REFUSE, WRITE, WRITE]),
     (State.UNKNOWN, D, None, [LEAVE, REFUSE] * 2 + [LEAVE, DELETE], [REFUSE, REFUSE, WRITE, WRITE]),
-    (State.INVALID, D, R, [REFUSE] * 6, [WRITE] * 4),
+    (State.UNREADABLE, None, R, [REFUSE] * 6, [REFUSE] * 4),
+    (State.UNREADABLE, None, None, [REFUSE] * 6, [REFUSE] * 4),
 ]
 
 
