@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTESTFLAGS ?= -n 2
+MINUTES ?= 30
 
 # A copied or renamed folder has a .venv whose scripts point elsewhere: the mark holds the folder's own name.
 ifneq ($(wildcard $(READY)),)
@@ -42,8 +43,8 @@ fmt: $(READY) ## format the code and apply the safe fixes
 	$(BIN)/ruff format .
 
 .PHONY: fuzz
-fuzz: $(READY) ## the property tests and those marked `fuzz` with many more tries; takes long
-	GITSYNC_TEST_FUZZ=1 $(BIN)/python -m pytest -m fuzz --hypothesis-profile=fuzz $(PYTESTFLAGS)
+fuzz: $(READY) ## all that is random or heavy, again and again for MINUTES=30; TESTS=tests/… for a part of it
+	GITSYNC_TEST_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m fuzz $(PYTESTFLAGS) --dist each $(TESTS)
 
 .PHONY: bench
 bench: $(READY) ## measure the speed budget of docs/performance.md; N=100000 for one size alone

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
-from tests.support import figures
+from tests.support import effort, figures
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import TENANT, Loop, make_loop
 from tests.support.postgres import PostgresUnavailable, fresh_database, running_postgres
@@ -28,20 +30,76 @@ settings.register_profile(
 )
 settings.register_profile(
     "fuzz",
-    max_examples=5_000,
+    max_examples=60,  # again and again, until the test's share of the time is over
     stateful_step_count=60,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-settings.load_profile("ci")
+settings.load_profile("fuzz" if effort.IS_FUZZING else "ci")
+
+SHARES = pytest.StashKey[effort.Shares]()
+KIND = "kind"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every property test belongs to `make fuzz`."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Give what is heavy its kind, every property test too; in `make fuzz` each worker takes its part of each kind."""
     for item in items:
-        if "property" in item.path.parts:
+        if "property" in item.path.parts and not item.get_closest_marker("fuzz"):
             item.add_marker("fuzz")
+        if mark := item.get_closest_marker("fuzz"):
+            kind = mark.args[0] if mark.args else "examples"
+            assert kind in figures.KINDS, item.nodeid
+            item.user_properties.append((KIND, kind))
+            if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+                figures.count_calls(item.obj, kind)
+    yield  # what -m and -k leave out goes, and the order becomes a random one
+    if effort.IS_FUZZING:
+        items.sort(key=lambda item: kind_of(item.user_properties) or "")
+        worker = getattr(config, "workerinput", {"workerid": "gw0", "workercount": 1})
+        # pytest takes a run for an empty one where a worker has nothing to do
+        items[:] = items[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]] or items[:1]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Deal the time of `make fuzz` out among the tests of this process."""
+    if effort.IS_FUZZING:
+        kinds = [kind for item in session.items if (kind := kind_of(item.user_properties))]
+        session.config.stash[SHARES] = effort.Shares(kinds, end=time.monotonic() + effort.MINUTES * 60)
+
+
+def kind_of(properties: Iterable[tuple[str, object]]) -> str | None:
+    """The kind of a heavy test, from what its item or its report carries along."""
+    return next((str(value) for name, value in properties if name == KIND), None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a heavy test of `make fuzz` know when its share of the time is over."""
+    shares, kind = item.config.stash.get(SHARES, None), kind_of(item.user_properties)
+    if shares and kind:
+        if (end := shares.deal(kind, time.monotonic())) is None:
+            pytest.skip("the time for tests of its kind is over")
+        effort.begin(end)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Try a property test again with other examples, until its share of the time is over."""
+    if not effort.IS_FUZZING or not is_hypothesis_test(pyfuncitem.obj):
+        return None
+    wanted = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    for _ in effort.rounds(1):
+        pyfuncitem.obj(**wanted)
+    return True
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count the tests of a kind by their outcome, and how long they took."""
+    if kind := kind_of(report.user_properties):
+        figures.note(
+            kind, report.outcome if report.when == "call" or not report.passed else "", report.duration
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -57,7 +115,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how much was tried, and that nothing was lost."""
+    """Print how much was tried of each kind, and what was found, as docs/reliability.md has it."""
     if rows := figures.lines():
         terminalreporter.section("reliability")
         for row in rows:

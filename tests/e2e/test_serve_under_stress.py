@@ -23,7 +23,7 @@ from gitsync.workflow.bundle import make_bundle, offline_id
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 from tests.support.documents import action, call, document
-from tests.support.effort import effort
+from tests.support.effort import IS_FUZZING, chance, effort, rounds, seconds_left
 from tests.support.loop import TENANT, Loop, make_loop
 from tests.support.postgres import PostgresUnavailable, fresh_database, own_postgres
 from tests.support.server import (
@@ -37,7 +37,7 @@ from tests.support.server import (
     wait_for,
 )
 
-pytestmark = pytest.mark.fuzz
+pytestmark = pytest.mark.fuzz("requests")
 AT = "2026-01-31T12:00:00Z"
 
 
@@ -64,8 +64,8 @@ def descriptions(loop: Loop) -> dict[str, str]:
 
 
 def test_each_of_many_imports_at_one_time_is_whole_or_refused(loop: Loop) -> None:
-    count = effort(short=24, long=200)
-    choice = random.Random(count)
+    count = effort(short=24, long=100)
+    choice = chance()
     keys = [[f"k{n}" for n in sorted(choice.sample(range(10), 4))] for _ in range(count)]
     policies = [choice.choice(["false", "true"]) for _ in range(count)]
     with (
@@ -133,12 +133,11 @@ def test_a_client_that_goes_away_while_it_sends_leaves_nothing(loop: Loop) -> No
 
 def test_a_server_that_is_killed_while_it_imports_leaves_all_or_nothing(loop: Loop) -> None:
     keys = [f"k{n:03}" for n in range(effort(short=60, long=300))]
-    rounds = effort(short=2, long=25)
     token = add_token(url_of(loop), Role.ADMIN, tenant=loop.editor.tenant)
-    wait = random.Random(rounds)
+    wait = chance()
     outcomes = []
     held: dict[str, str] = {}
-    for number in range(rounds):
+    for number in rounds(2):
         text = f"round {number}"
         with served(loop) as process:
 
@@ -173,7 +172,7 @@ def test_a_server_that_is_killed_while_it_imports_leaves_all_or_nothing(loop: Lo
 def test_a_database_that_is_restarted_under_load_loses_nothing(
     tmp_path: Path, isolated_environment: Path
 ) -> None:
-    clients, rounds = effort(short=4, long=12), effort(short=1, long=6)
+    clients, restarts = effort(short=4, long=12), effort(short=1, long=6)
     try:
         with own_postgres() as postgres, fresh_database(postgres.url) as url:
             loop = make_loop(tmp_path, url=url, tenant=TENANT)
@@ -182,7 +181,7 @@ def test_a_database_that_is_restarted_under_load_loses_nothing(
 
                 def work(number: int) -> Any:
                     if number == clients:
-                        for which in range(rounds):
+                        for which in range(restarts):
                             time.sleep(0.3)
                             postgres.restart("immediate" if which % 2 else "fast")
                         done[0] = True
@@ -298,7 +297,8 @@ def test_malformed_bundles_are_refused_and_never_a_fault_of_the_server(loop: Loo
     with running_server(
         url_of(loop), tenant=loop.editor.tenant, registry=registry, bounds=Bounds(body=1_000_000)
     ) as server:
-        for seed in range(effort(short=120, long=2000)):
+        first = chance().getrandbits(32)
+        for seed in map(first.__add__, rounds(120)):
             choice = random.Random(seed)
             data = make_malformed(choice)
             answer = server.post(data, params=choice.choice(queries))
@@ -309,7 +309,7 @@ def test_malformed_bundles_are_refused_and_never_a_fault_of_the_server(loop: Loo
                 assert answer.json()["error"], seed
         exported = server.admin.get(f"{DEFINITIONS}/export")
 
-    assert seen[400] > sum(seen.values()) / 2
+    assert sum(seen.values()) < 50 or seen[400] > sum(seen.values()) / 2
     assert exported.status_code in (200, 409)
     assert loop.gitsync("db", "check").code == 0
 
@@ -331,19 +331,16 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
         expected-statuses = ["2xx", 400, 404, 409, 412]
         """
     )
-    phases = ["coverage,fuzzing", "coverage,fuzzing,stateful"]
+    how = ["--seed", "1", "--max-examples", "3", "--phases", "coverage,fuzzing"]
+    if IS_FUZZING:
+        seed, seconds = chance().getrandbits(32), max(10, int(seconds_left()))
+        how = ["--seed", str(seed), "--max-time", str(seconds), "--phases", "coverage,fuzzing,stateful"]
     with running_server(url_of(loop), registry=registry) as server:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration)),
-                *("run", f"{server.url}/openapi.json", "--no-color", "--continue-on-failure", "--seed", "1"),
+                *("run", f"{server.url}/openapi.json", "--no-color", "--continue-on-failure", *how),
                 *("--header", f"Authorization: {server.admin.headers['authorization']}"),
-                *(
-                    "--max-examples",
-                    str(effort(short=3, long=300)),
-                    "--phases",
-                    phases[effort(short=0, long=1)],
-                ),
             ],
             cwd=tmp_path,
             capture_output=True,

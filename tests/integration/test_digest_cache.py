@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 
 import psycopg
 import pytest
@@ -20,7 +19,7 @@ from gitsync.database.fingerprints import MOST_TRANSACTIONS, is_within_reach
 from gitsync.database.schema import REQUIRED_DEFINITION_COLUMNS, REQUIRED_VERSION_COLUMNS
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.workflow.types import Key
-from tests.support.effort import effort
+from tests.support.effort import chance, rounds
 from tests.support.looks import (
     CALLEE,
     CALLEE_ROW,
@@ -306,12 +305,12 @@ INSERT = (
 NONE_MADE = "NOT EXISTS (SELECT FROM workflow_definitions WHERE key = 'made')"
 
 
-@pytest.mark.fuzz
+@pytest.mark.fuzz("looks")
 def test_any_course_of_edits_looks_the_same_with_a_cache(watched: Watched) -> None:
     """Random edits by the means above, in transactions of one to four, with a look after each."""
-    random = Random("edits")
+    random = chance()
     keys = ["callee", "caller", "twin", "filler-1", "filler-2", "made"]
-    for number in range(effort(short=30, long=1_500)):
+    for number in rounds(30):
         key, other = random.sample(keys, 2)
         there = f"(SELECT FROM workflow_definitions WHERE key = '{key}')"
         draft = f"(SELECT draft_definition FROM workflow_definitions WHERE key = '{key}' LIMIT 1)"

@@ -9,14 +9,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
 from gitsync.database import cache as cache_module
 from gitsync.database.cache import MOST_FILES, DigestCache, Remembered
-from tests.support.effort import effort
+from tests.support import figures
+from tests.support.effort import chance, rounds
 from tests.support.looks import CALLEE_ROW, FILLERS, SET, Watched, make_watched, remembered
 from tests.support.product import OTHER_TENANT, Editor, Generation, make_instance
 
@@ -46,17 +46,18 @@ def test_a_damaged_file_costs_time_alone(watched: Watched) -> None:
         watched.check(read=0)
 
 
-@pytest.mark.fuzz
+@pytest.mark.fuzz("looks")
 def test_no_flipped_bit_is_believed(watched: Watched) -> None:
     (file,) = watched.files
     binding, found = remembered(watched)
     data = file.read_bytes()
-    random = Random("bits")
-    places = [*range(120), *random.sample(range(len(data)), effort(short=400, long=len(data)))]
-    for place in places:
+    random = chance()
+    for number in rounds(520):
+        place = number if number < 120 else random.randrange(len(data))
         flipped = bytearray(data)
         flipped[place] ^= 1 << random.randrange(8)
         file.write_bytes(flipped)
+        figures.count("looks")
         assert DigestCache(watched.folder).read(binding) is None, place
 
     file.write_bytes(data)
@@ -184,7 +185,7 @@ def test_a_file_that_would_be_too_large_is_not_written(
     assert cache.read("b" * 64) is not None
 
 
-@pytest.mark.fuzz
+@pytest.mark.fuzz("looks")
 def test_looks_and_edits_at_the_same_time_never_leave_a_wrong_file(watched: Watched) -> None:
     """Four that look and write the file, while an editor goes on."""
     wrong: list[str] = []
@@ -202,7 +203,7 @@ def test_looks_and_edits_at_the_same_time_never_leave_a_wrong_file(watched: Watc
     threads = [threading.Thread(target=look_again) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for number in range(effort(short=40, long=1_000)):
+    for number in rounds(40):
         key = "callee" if number % 2 else "renamed"
         watched.editor.execute(f"{SET} key = '{key}', name = 'Edit {number}' WHERE {CALLEE_ROW}")
     is_over.set()

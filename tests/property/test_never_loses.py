@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -25,9 +26,12 @@ from sqlalchemy.engine import make_url
 from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.types import Digest
 from tests.support import figures
+from tests.support.effort import IS_FUZZING, rounds
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import TENANT, Backup, Editor, Loop, Ran, make_file
 from tests.support.postgres import fresh_database
+
+pytestmark = pytest.mark.fuzz("histories")
 
 KEYS = ("a", "b")
 GUARD = "z"
@@ -660,8 +664,9 @@ def test_no_edit_is_lost_between_git_and_postgresql(tmp_path: Path, postgres_url
 
 
 def run(make_world: Any, *, share: float) -> None:
-    """Run the machine for a share of the profile's examples."""
+    """Run the machine for a share of the profile's examples; in `make fuzz` for a few, again and again."""
     machine = type("Machine", (NeverLoses,), {"make_world": staticmethod(make_world)})
-    examples = max(1, round(settings().max_examples * share))
+    examples = 3 if IS_FUZZING else round(settings().max_examples * share)
     with figures.tried("histories", 0):
-        run_state_machine_as_test(machine, settings=settings(max_examples=examples))
+        for _ in rounds(1):
+            run_state_machine_as_test(machine, settings=settings(max_examples=examples))

@@ -18,7 +18,7 @@ from tests.support.loop import TENANT, Loop, make_file, make_loop
 from tests.support.product import Generation, make_product_tables
 
 pytestmark = [
-    pytest.mark.fuzz,
+    pytest.mark.fuzz("faults"),
     # psycopg complains of server-side cursors that nobody closed; here their connection was taken away
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

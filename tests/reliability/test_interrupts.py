@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from tests.support import figures
-from tests.support.effort import effort
+from tests.support.effort import chance, effort, rounds
 from tests.support.faults import everything
 from tests.support.gates import PHASES, gate, remove_gates
 from tests.support.loop import TENANT, Loop, make_loop
 from tests.support.program import Interruption, measure, start_program, wait_until_alone
 
-pytestmark = pytest.mark.fuzz
+pytestmark = pytest.mark.fuzz("interrupts")
 
 PUSH = ("push", "--update", "--prune", "--max-overwrites", "99")
 
@@ -103,9 +102,9 @@ def test_ctrl_c_at_any_moment_leaves_the_state_before_or_the_state_after(
     loop = start(tmp_path, request.getfixturevalue("postgres_database") if kind == "postgresql" else None)
     loop.push(*PUSH[1:])
     command = PUSH if verb == "push" else ("pull", "--commit", "--prune")
-    interruption = Interruption(signal.SIGINT, Random(0), measure(loop, *command))
+    interruption = Interruption(signal.SIGINT, chance(), measure(loop, *command))
 
-    for number in range(effort(short=2, long=60)):
+    for number in rounds(2):
         text = f"T{number}"
         if verb == "push":
             loop.commit(b=text, c=text)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from tests.support import figures
-from tests.support.effort import effort
+from tests.support.effort import chance, rounds
 from tests.support.faults import everything
 from tests.support.loop import TENANT, Loop, make_file, make_loop
 from tests.support.program import Interruption, measure, wait_until_alone
 
-pytestmark = pytest.mark.fuzz
+pytestmark = pytest.mark.fuzz("kills")
 
-KILLS = effort(short=9, long=170)
-"""Per command and database: six of them make 50, and 1,000."""
 KEYS = tuple(f"w{number:02}" for number in range(24))
 PUSH = ("push", "--update", "--prune", "--max-overwrites", "99")
 PULL = ("pull", "--commit", "--prune")
@@ -39,16 +37,16 @@ def check_repository(loop: Loop) -> None:
 
 
 def iter_kills(loop: Loop, command: tuple[str, ...]) -> Iterator[tuple[int, Interruption]]:
-    """The number of a round and what kills in it, until so many were killed and had not ended by themselves."""
-    random = Random(0)
-    seconds = measure(loop, *command)
-    number = killed = 0
-    while killed < KILLS:
-        number += 1
-        assert number < 20 * KILLS, "it always ends before it is killed"
+    """The number of a run, from 1, and what kills in it; in each round one is killed and doesn't end by itself."""
+    random, seconds, numbers = chance(), measure(loop, *command), itertools.count(1)
+    for _ in rounds(9):
         before = figures.counted().get("kills", 0)
-        yield number, Interruption(signal.SIGKILL, random, seconds)
-        killed += figures.counted().get("kills", 0) - before
+        for number in itertools.islice(numbers, 50):
+            yield number, Interruption(signal.SIGKILL, random, seconds)
+            if figures.counted().get("kills", 0) > before:
+                break
+        else:
+            raise AssertionError("it always ends before it is killed")
 
 
 @pytest.mark.parametrize("verb", ["push", "apply"])

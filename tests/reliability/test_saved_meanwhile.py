@@ -38,7 +38,7 @@ def texts(loop: Loop) -> dict[str, str | None]:
     return {key: loop.text(key) for key in KEYS}
 
 
-@pytest.mark.fuzz
+@pytest.mark.fuzz("saves")
 @pytest.mark.parametrize("in_place", [False, True], ids=["renamed", "in place"])
 @pytest.mark.parametrize("options", [(), ("--force",)], ids=["pull", "force"])
 def test_what_is_saved_at_any_step_of_a_pull_stays(

@@ -15,12 +15,12 @@ from sqlalchemy.engine import make_url
 from gitsync.cli.main import group
 from gitsync.masking import mask_secrets
 from tests.support import figures
-from tests.support.effort import effort
+from tests.support.effort import some
 from tests.support.faults import Failure, everything, failing_at
 from tests.support.loop import TENANT, Loop, gitsync, make_config, make_loop
 
 pytestmark = [
-    pytest.mark.fuzz,
+    pytest.mark.fuzz("secrets"),
     # psycopg complains of server-side cursors that nobody closed; here their connection was taken away
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -46,9 +46,8 @@ COMMANDS = [words for words in iter_commands(group) if not NEVER_ENDING & set(wo
 
 
 def in_styles(cases: Iterable[list[str]], *, step: int) -> Iterator[list[str]]:
-    """Each case in each style; of these all in ``make fuzz``, else every `step`-th, which none of 3 divides."""
-    every = ([*case, *style] for case, style in itertools.product(cases, STYLES))
-    return itertools.islice(every, 0, None, effort(short=step, long=1))
+    """Each case in each style, of which ``make test`` takes every `step`-th; no step is a multiple of 3."""
+    return some(([*case, *style] for case, style in itertools.product(cases, STYLES)), step=step)
 
 
 def check_silence(*arguments: str, **variables: str) -> int:

@@ -11,14 +11,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from tests.support import figures
-from tests.support.effort import effort
+from tests.support.effort import chance, rounds
 from tests.support.faults import everything
 from tests.support.gates import gate, remove_gates
 from tests.support.loop import TENANT, Loop, make_file, make_loop
@@ -28,7 +27,7 @@ from tests.support.program import PATIENCE, run_program, start_program, wait_unt
 from tests.support.proxy import relayed
 
 pytestmark = [
-    pytest.mark.fuzz,
+    pytest.mark.fuzz("faults"),
     # psycopg complains of server-side cursors that nobody closed; here their connection was taken away
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -107,9 +106,9 @@ def check_finished_pull(loop: Loop, wanted: dict[str, bytes]) -> None:
 
 def test_a_full_disk_in_a_pull_leaves_whole_files(tmp_path: Path, small_disk: Path) -> None:
     loop = start(tmp_path, f"sqlite:///{tmp_path}/product.db", where=small_disk)
-    random = Random(0)
+    random = chance()
     failed = 0
-    for number in range(effort(short=5, long=60)):
+    for number in rounds(5):
         held, wanted, head = files(loop), edit(loop, f"T{number} {'x' * 2000}"), loop.repository.head
         loop.repository.git("gc", "--quiet", "--prune=now")
         filler = fill(small_disk, but=0 if number == 0 else random.randrange(150_000))
@@ -264,12 +263,12 @@ def test_a_connection_cut_after_any_number_of_bytes_leaves_the_state_before_or_a
     tmp_path: Path, postgres_database: str, verb: str
 ) -> None:
     loop = start(tmp_path, postgres_database)
-    random = Random(0)
+    random = chance()
     with relayed(postgres_database) as (address, relay):
         own = {"GITSYNC_DATABASE_URL": address, "GITSYNC_TENANT": TENANT}
         loop.repository.write("gitsync.yaml", "version: 1\n")
         total = 0
-        for number in range(effort(short=12, long=300)):
+        for number in rounds(12):
             text = str(number + 1)
             wanted = edit(loop, text) if verb == "pull" else {}
             if verb == "push":

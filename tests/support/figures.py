@@ -5,10 +5,13 @@ Each process of a run counts for itself; `tests.conftest` adds up what the worke
 
 from __future__ import annotations
 
-from collections import Counter
+import functools
+import threading
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 LOST: Final = "lost"
 KINDS: Final = {
@@ -21,16 +24,31 @@ KINDS: Final = {
     "secrets": "command lines searched for a password",
     "writers": "programs and people that wrote at once",
     "writes": "writes of theirs, each found in one serial order",
+    "requests": "requests to a server under stress",
+    "looks": "looks at a database with a cache of digests, each compared with a look without",
+    "examples": "made-up documents, edits, rules and runs, each held against a law",
 }
 """What is counted, in the order in which it is printed, and what one of it is."""
 
+
+@dataclass(slots=True)
+class Told:
+    """What pytest has told of a kind's tests: their outcomes, and how long they took together."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
 _counted: Final[Counter[str]] = Counter()
+_lock: Final = threading.Lock()
+_told: Final[defaultdict[str, Told]] = defaultdict(Told)
 
 
 def count(kind: str, number: int = 1) -> None:
     """Add to a figure of `KINDS`."""
     assert kind in KINDS, kind
-    _counted[kind] += number
+    with _lock:  # a test may have several threads
+        _counted[kind] += number
 
 
 @contextmanager
@@ -44,6 +62,20 @@ def tried(kind: str, number: int = 1) -> Iterator[None]:
         raise
 
 
+def count_calls(test: Any, kind: str) -> None:
+    """Count each example that a property test of hypothesis is called with."""
+    inner = test.hypothesis.inner_test
+    if hasattr(inner, "__wrapped__"):
+        return  # counted already: all parameters of a test share one handle
+
+    @functools.wraps(inner)
+    def counting(*arguments: Any, **named: Any) -> Any:
+        count(kind)
+        return inner(*arguments, **named)
+
+    test.hypothesis.inner_test = counting
+
+
 def counted() -> dict[str, int]:
     """What this process has counted."""
     return dict(_counted)
@@ -54,9 +86,22 @@ def add(figures: Mapping[str, int]) -> None:
     _counted.update(figures)
 
 
+def note(kind: str, outcome: str, seconds: float) -> None:
+    """Add what pytest tells of a test of a kind, or of a part of it, which has no outcome of its own."""
+    _told[kind].seconds += seconds
+    if outcome:
+        _told[kind].outcomes[outcome] += 1
+
+
 def lines() -> list[str]:
-    """The figures as they are printed; empty where nothing was tried."""
-    rows = [
-        f"{_counted[kind]:>9,}  {kind:<10}  {meaning}" for kind, meaning in KINDS.items() if _counted[kind]
-    ]
-    return [*rows, f"{_counted[LOST]:>9,}  {LOST}"] if rows else []
+    """The figures as a table of Markdown; empty where nothing was tried."""
+    if not any(_counted[kind] for kind in KINDS):
+        return []
+    lines = ["| figure | tried | tests | skipped | failed | minutes |", "|---|---:|---:|---:|---:|---:|"]
+    for kind in KINDS:
+        told = _told.get(kind, Told())
+        by_outcome = [told.outcomes.total(), told.outcomes["skipped"], told.outcomes["failed"]]
+        columns = ["", "", "", ""] if kind not in _told else [*by_outcome, f"{told.seconds / 60:.1f}"]
+        if _counted[kind] or kind in _told:
+            lines.append(f"| {' | '.join(map(str, [kind, f'{_counted[kind]:,}', *columns]))} |")
+    return [*lines, f"| {LOST} | {_counted[LOST]:,} | | | | |"]

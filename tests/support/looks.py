@@ -14,6 +14,7 @@ from sqlalchemy import text
 from gitsync.database.cache import DigestCache, Remembered
 from gitsync.sync.side import Snapshot
 from gitsync.workflow.types import Key
+from tests.support import figures
 from tests.support.postgres import libpq_url
 from tests.support.product import Editor, Generation, Instance, call_step, connected, make_instance, steps
 
@@ -59,6 +60,7 @@ class Watched:
 
     def check(self, *, read: int | None = None, **options: Any) -> Look:
         """A look through the cache, which must be like one without, having read so many documents."""
+        figures.count("looks")
         cached = self.look(**options)
         assert cached.content == look(self.instance, **options).content
         assert read is None or cached.read == read

@@ -27,6 +27,7 @@ from gitsync.server.service import Place, Service
 from gitsync.server.state import Bounds, Server
 from gitsync.sync.limits import Limits
 from gitsync.workflow.registry import Registry
+from tests.support import figures
 from tests.support.git import git_environment
 from tests.support.loop import Loop
 from tests.support.program import PATIENCE
@@ -47,6 +48,7 @@ class Running:
 
     def post(self, body: bytes, **options: Any) -> httpx.Response:
         """The answer to an import by the admin."""
+        figures.count("requests")
         return self.admin.post(f"{DEFINITIONS}/import", content=body, **options)
 
 
