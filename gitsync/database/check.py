@@ -29,6 +29,7 @@ from gitsync.database.schema import (
     Found,
     check_tables,
     check_tenant,
+    find_stray_users,
     look,
 )
 from gitsync.database.tables import Tables, make_tables
@@ -69,6 +70,8 @@ def _iter_findings(
         yield as_fault("tables", error)
         return
     yield fine("tables", f"{DEFINITIONS} and {VERSIONS}, all columns")
+    for stray in find_stray_users(found):
+        yield warning("tables", f"{stray.message}; what it holds is not looked at", stray.cure or "")
     try:
         own_tenant = check_tenant(found, tenant)
     except GitsyncError as error:
@@ -115,7 +118,7 @@ class _Checkup:
     @cached_property
     def rights(self) -> Rights:
         """What the role may do; of PostgreSQL alone."""
-        return read_rights(self.connection)
+        return read_rights(self.connection, home=self.found.home)
 
     @property
     def is_readable(self) -> bool:

@@ -31,6 +31,7 @@ from gitsync.database.schema import (
     LEDGER_VERSION,
     VERSIONS,
     Found,
+    check_ledger_place,
     check_tables,
     check_tenant,
     look,
@@ -41,14 +42,15 @@ from gitsync.database.schema import (
 def init_database(engine: Engine, *, tenant: str | None) -> list[str]:
     """What was made, in words, empty where nothing was missing.
 
-    The product's tables are made only where neither is there, with a tenant column if `tenant` is given.
+    The product's tables are made only where no schema has them, with a tenant column if `tenant` is given.
     """
     address = mask_url(engine.url.render_as_string(hide_password=False))
     with translated(address), writing(engine) as connection:
         lock(connection, tenant="gitsync db init", address=address)
         found = look(connection)
         made: list[str] = []
-        if not found.definitions and not found.versions:
+        check_ledger_place(found)
+        if not (found.definitions or found.versions or {DEFINITIONS, VERSIONS} & found.elsewhere.keys()):
             _make_product_tables(connection, has_tenant=bool(tenant and parse_tenant(tenant)))
             made += [f"table {DEFINITIONS}", f"table {VERSIONS}"]
         else:
@@ -65,6 +67,9 @@ def _migrate(connection: Connection, found: Found) -> list[str]:
     from alembic import command
     from alembic.config import Config
 
+    if found.home is not None:  # the search path may begin with a schema of the role's own
+        name = connection.dialect.identifier_preparer.quote(found.home)
+        connection.exec_driver_sql(f"SET LOCAL search_path TO {name}")
     config = Config()
     config.set_main_option("script_location", "gitsync.database:migrations")
     config.attributes["connection"] = connection

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 import gitsync
 from gitsync.database.batches import iter_rows
-from gitsync.database.schema import LEDGER_VERSION, LEDGER_WRITABLE, TOKENS, Found
+from gitsync.database.schema import LEDGER_VERSION, LEDGER_WRITABLE, TOKENS, Found, check_ledger_place
 from gitsync.database.tables import Tables
 from gitsync.errors import AccessDenied, DatabaseError
 from gitsync.sync.side import Action, Change, Deployment, Mark, MarkKind
@@ -40,6 +40,7 @@ def check_ledger(found: Found) -> None:
             f"the role of the database's URL may not read {', '.join(needed)}, which writing needs",
             cure="`gitsync db check` has the GRANT that is missing",
         )
+    check_ledger_place(found)
     if not found.has_ledger:
         raise DatabaseError(
             "the database has no gitsync ledger, which writing needs",

@@ -39,8 +39,8 @@ _TABLE_RIGHTS: Final = text("""
        AND NOT (p.name = 'SELECT' AND has_any_column_privilege(t.oid, 'SELECT'))
 """)
 _ROLE: Final = text("""
-    SELECT current_user AS name, current_schema() AS schema,
-           COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create
+    SELECT current_user AS name, schema, COALESCE(has_schema_privilege(schema, 'CREATE'), false) AS may_create
+      FROM (SELECT COALESCE(CAST(:home AS text), current_schema()) AS schema) home
 """)
 
 
@@ -76,11 +76,11 @@ class Rights:
         return [f"{rights} ON {', '.join(names)}" for rights, names in together.items()]
 
 
-def read_rights(connection: Connection) -> Rights:
-    """The rights of the connection's role."""
+def read_rights(connection: Connection, *, home: str | None) -> Rights:
+    """The rights of the connection's role; `home` is the schema where the ledger belongs."""
     pairs = [(table, right) for wanted in (READING, WRITING) for table in wanted for right in wanted[table]]
     tables, rights = zip(*pairs, strict=True)
-    role = connection.execute(_ROLE).one()
+    role = connection.execute(_ROLE, {"home": home}).one()
     missing: dict[str, list[str]] = {}
     for table, right in connection.execute(_TABLE_RIGHTS, {"tables": [*tables], "rights": [*rights]}):
         missing.setdefault(table, []).append(right)

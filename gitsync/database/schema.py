@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote
 
 from sqlalchemy import Connection, text
 
@@ -66,6 +68,13 @@ _POSTGRES_LOOK: Final = text("""
      WHERE looked.oid IS NOT NULL AND looked.name LIKE 'gitsync%' AND NOT has_table_privilege(looked.oid, 'SELECT')
     UNION ALL
     SELECT 'extension', extname, extversion, '' FROM pg_extension WHERE extname = 'citus'
+    UNION ALL
+    SELECT CASE WHEN c.oid IN (SELECT oid FROM looked) THEN 'here' ELSE 'elsewhere' END, c.relname, n.nspname,
+           has_schema_privilege(n.oid, 'USAGE')::text
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relname = ANY (CAST(:tables AS text[])) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+       AND n.nspname !~ '^pg_'
+     ORDER BY 1, 2, 3
 """)
 _SQLITE_LOOK: Final = text("""
     SELECT 'column' AS what, m.name AS name, c.name AS item, lower(c.type) AS fact
@@ -83,7 +92,8 @@ class Found:
     server_version: PostgreSQL's ``server_version_num``, SQLite's likewise. ledger_version: the newest
     migration that the ledger has had, ``None`` without a ledger. users_of_ids: table → columns, of those of
     USERS_OF_IDS that are there. hidden: gitsync's tables that are there, and that the role may not read; to it
-    there is no ledger.
+    there is no ledger. places: table → its schema on PostgreSQL. elsewhere: table → the schemas that have one
+    too, and that the search path doesn't lead to. closed: those of them that the role may not use.
     """
 
     is_postgresql: bool
@@ -97,6 +107,15 @@ class Found:
     is_citus: bool
     users_of_ids: Mapping[str, Mapping[str, str]]
     hidden: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
+
+    @property
+    def home(self) -> str | None:
+        """The schema of the ledger, else of the product's tables, beside which it belongs; ``None`` without any."""
+        names = (LEDGER_VERSION_TABLE, DEPLOYMENTS, DEFINITIONS)
+        return next((self.places[name] for name in names if name in self.places), None)
 
     @property
     def tenant_column(self) -> str | None:
@@ -133,6 +152,9 @@ def look(connection: Connection) -> Found:
     columns: dict[str, dict[str, str]] = {name: {} for name in _TABLES}
     has_unique_key = is_citus = False
     hidden: list[str] = []
+    places: dict[str, str] = {}
+    elsewhere: dict[str, tuple[str, ...]] = {}
+    closed: set[str] = set()
     for what, table, item, fact in rows:
         if what == "column" and table in columns:
             columns[table][item] = fact
@@ -140,6 +162,11 @@ def look(connection: Connection) -> Found:
             has_unique_key = has_unique_key or _is_key_index(str(fact).split(","))
         elif what == "hidden":
             hidden.append(table)
+        elif what == "here":
+            places[table] = item
+        elif what == "elsewhere":
+            elsewhere[table] = (*elsewhere.get(table, ()), item)
+            closed |= {item} if fact == "false" else set()
         elif what == "extension":
             is_citus = True
     has_ledger = bool(columns[DEPLOYMENTS] and columns[ITEMS])
@@ -159,6 +186,9 @@ def look(connection: Connection) -> Found:
             if columns[name].keys() >= set(wanted)
         },
         hidden=tuple(sorted(hidden)),
+        places=places,
+        elsewhere=elsewhere,
+        closed=frozenset(closed),
     )
 
 
@@ -168,11 +198,13 @@ def check_tables(found: Found) -> None:
         name for name, there in ((DEFINITIONS, found.definitions), (VERSIONS, found.versions)) if not there
     ]
     if missing:
+        if elsewhere := sorted({schema for name in missing for schema in found.elsewhere.get(name, ())}):
+            raise _off_the_path(found, " and ".join(missing), elsewhere, code="MISSING_TABLES")
         raise DatabaseError(
             f"the database has no table {' and no table '.join(missing)}",
             code="MISSING_TABLES",
             details={"tables": missing},
-            cure="is this the right database and search path? `gitsync db init` makes the tables in an empty one",
+            cure="is this the right database? `gitsync db init` makes the tables in an empty one",
         )
     columns = found.missing_columns()
     if columns:
@@ -182,6 +214,61 @@ def check_tables(found: Found) -> None:
             details={"columns": columns},
             cure="the product is older than its bundles (January 2026): update it first",
         )
+
+
+def check_ledger_place(found: Found) -> None:
+    """Raise DatabaseError (MISSING_LEDGER) where the ledger is in a schema that the search path doesn't lead to.
+
+    One beside other tables of the product is theirs.
+    """
+    if elsewhere := _stray(found, DEPLOYMENTS):
+        raise _off_the_path(found, "gitsync's ledger", elsewhere, code="MISSING_LEDGER")
+
+
+def find_stray_users(found: Found) -> list[DatabaseError]:
+    """What is to be said of each table of USERS_OF_IDS that is there, and that no statement finds."""
+    strays = {name: _stray(found, name) for name in USERS_OF_IDS}
+    return [
+        _off_the_path(found, name, schemas, code="MISSING_TABLES")
+        for name, schemas in strays.items()
+        if schemas
+    ]
+
+
+def _stray(found: Found, table: str) -> list[str]:
+    """The schemas that have `table` where the search path leads to none, but for those of another instance."""
+    if table in found.places:
+        return []
+    taken = found.elsewhere.get(DEFINITIONS, ())
+    return [schema for schema in found.elsewhere.get(table, ()) if schema not in taken]
+
+
+def _off_the_path(found: Found, what: str, schemas: Sequence[str], *, code: str) -> DatabaseError:
+    """The error for tables that are in `schemas`, where a statement doesn't find them."""
+    first = schemas[0]
+    own = [found.places[DEFINITIONS]] if DEFINITIONS in found.places else []
+    cure = f"end the database's URL with `?options={_search_path_option([*own, first])}`"
+    if first in found.closed:
+        cure = f"`GRANT USAGE ON SCHEMA {_quoted(first)} TO` the role of the database's URL, and {cure}"
+    place = f"schema{'s' if len(schemas) > 1 else ''} {' and '.join(schemas)}"
+    return DatabaseError(
+        f"{what}: only in the {place}, which the search path doesn't lead to",
+        code=code,
+        details={"schemas": list(schemas)},
+        cure=cure,
+    )
+
+
+def _search_path_option(schemas: Sequence[str]) -> str:
+    """The option of a URL that names the search path; libpq separates options by blanks, not behind a backslash."""
+    path = ",".join(map(_quoted, schemas)).replace("\\", "\\\\").replace(" ", "\\ ")
+    return quote(f"-csearch_path={path}", safe="=,")
+
+
+def _quoted(name: str) -> str:
+    if re.fullmatch("[a-z_][a-z0-9_]*", name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 def check_tenant(found: Found, tenant: str | None) -> str | None:

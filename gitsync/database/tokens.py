@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from gitsync.database.connect import reading, writing
 from gitsync.database.faults import translated
 from gitsync.database.lock import lock
-from gitsync.database.schema import Found, check_tables, check_tenant, look
+from gitsync.database.schema import Found, check_ledger_place, check_tables, check_tenant, look
 from gitsync.database.tables import Tables, tables_of
 from gitsync.errors import Conflict, DatabaseError, GitsyncError
 
@@ -153,6 +153,7 @@ def is_token(text: str) -> bool:
 
 def check_tokens(found: Found) -> None:
     """Raise DatabaseError (MISSING_TOKENS) where there is no table of tokens."""
+    check_ledger_place(found)
     if not found.has_tokens:
         what = f"a ledger of version {found.ledger_version}" if found.has_ledger else "no gitsync ledger"
         raise DatabaseError(
