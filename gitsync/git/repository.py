@@ -7,6 +7,7 @@ NUL-separated.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,11 @@ _WHOLE: Final = ("-c", "core.sparseCheckout=false")
 """A sparse checkout would hide its marks from us, and refuse paths outside its definition."""
 ZERO: Final = "0" * 40
 """The object id that stands for none: before the first commit, or a file that is not there."""
+
+_AMBIGUOUS: Final = re.compile(r"^warning: refname '(.+)' is ambiguous", re.MULTILINE)
+_FULL_ID: Final = re.compile("[0-9a-f]{40}")
+_REF_FORMS: Final = ("refs/heads/{}", "refs/tags/{}", "refs/{}", "refs/remotes/{}", "refs/remotes/{}/HEAD")
+"""What a short name may stand for; gitrevisions(7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +105,38 @@ class GitRepository:
     # ---------------------------------------------------------------- commits and trees
 
     def resolve(self, revision: str) -> str | None:
-        """The commit that `revision` names; ``None`` where HEAD has no commit yet."""
-        words = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
-        try:
-            return self._text(words).strip()
-        except GitError as error:
-            if revision == "HEAD":
-                self._check_unborn_head()
-                return None
-            raise GitError(
-                f"there is no commit {revision!r} here",
-                code="UNKNOWN_REVISION",
-                cure="`git log --oneline` shows what there is; `git fetch` brings what is missing",
-            ) from error
+        """The commit that `revision` names; ``None`` where HEAD has no commit yet.
+
+        Raises GitError where it names none, or a branch and a tag, say: git would take the tag.
+        """
+        words = ["rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}"]
+        answer = self._git.ask(["-c", "core.warnAmbiguousRefs=true", *words])
+        if answer.status == 0:
+            if doubted := _AMBIGUOUS.search(answer.said):
+                self._check_alone(doubted[1])
+            return os.fsdecode(answer.out).strip()
+        if revision == "HEAD":
+            self._check_unborn_head()
+            return None
+        raise GitError(
+            f"there is no commit {revision!r} here",
+            code="UNKNOWN_REVISION",
+            cure="`git log --oneline` shows what there is; `git fetch` brings what is missing",
+        )
+
+    def _check_alone(self, name: str) -> None:
+        """Raise GitError where several refs, or a ref and a commit's short id, can be meant by `name`."""
+        if name == "HEAD" or _FULL_ID.fullmatch(name):
+            return  # these are never taken for a branch
+        places = [form.format(name) for form in _REF_FORMS]
+        refs = set(self._text(["for-each-ref", "--format=%(refname)", *places]).splitlines())
+        named = [place for place in places if place in refs]
+        others = "" if len(named) > 1 else ", and the id of a commit begins so"
+        raise GitError(
+            f"{name!r} is ambiguous: it can be {' or '.join(named)}{others}",
+            code="AMBIGUOUS_REVISION",
+            cure=f"say which one in full, such as {named[0]}" + (", or more of the id" if others else ""),
+        )
 
     def main_branch(self) -> str:
         """The branch that the remote ``origin`` calls its head, else the one checked out, else ``main``."""

@@ -764,6 +764,45 @@ def test_a_branch_called_like_an_option_is_a_branch(loop: Loop) -> None:
     assert json.loads(ran.out)["commit"] == commit
 
 
+@pytest.mark.parametrize(
+    "named, refs",
+    [
+        pytest.param("release", ("refs/heads/release", "refs/tags/release"), id="branch-and-tag"),
+        pytest.param("release~0", ("refs/heads/release", "refs/tags/release"), id="with-a-suffix"),
+        pytest.param("origin/main", ("refs/heads/origin/main", "refs/remotes/origin/main"), id="remote"),
+        pytest.param("odd", ("refs/odd", "refs/remotes/odd/HEAD"), id="odd-places"),
+    ],
+)
+def test_a_name_that_stands_for_two_commits_is_refused(loop: Loop, named: str, refs: tuple[str, str]) -> None:
+    old, new = loop.commit(a="A1"), loop.commit(a="A2")
+    for ref, commit in zip(refs, (new, old), strict=True):
+        loop.repository.git("update-ref", ref, commit)
+    loop.repository.git("config", "core.warnAmbiguousRefs", "false")
+
+    ran = [loop.gitsync(verb, "--ref", named, "-o", "json") for verb in ("status", "plan", "diff", "push")]
+    in_full = [loop.gitsync("plan", "--ref", ref, "-o", "json") for ref in refs]
+
+    assert [one.json["code"] for one in ran] == ["AMBIGUOUS_REVISION"] * 4
+    assert all(ref in ran[0].json["message"] for ref in refs)
+    assert [one.json["commit"] for one in in_full] == [new, old]
+    assert loop.editor.texts() == {}
+
+
+def test_a_branch_called_like_a_commits_short_id_is_refused_and_one_like_a_whole_id_is_not_taken(
+    loop: Loop,
+) -> None:
+    old, new = loop.commit(a="A1"), loop.commit(a="A2")
+    for name in (new[:9], new, "HEAD"):
+        loop.repository.git("update-ref", f"refs/heads/{name}", old)
+
+    short = loop.gitsync("plan", "--ref", new[:9], "-o", "json")
+    others = [loop.gitsync("plan", "--ref", name, "-o", "json") for name in (new, "HEAD")]
+
+    assert short.json["code"] == "AMBIGUOUS_REVISION"
+    assert f"refs/heads/{new[:9]}" in short.json["message"]
+    assert [one.json["commit"] for one in others] == [new, new]
+
+
 def test_a_revision_that_is_not_there_is_named(loop: Loop) -> None:
     ran = loop.gitsync("push", "--ref", "nowhere")
 
