@@ -195,7 +195,7 @@ def _expand(text: str, variables: Mapping[str, str], where: str, *, must: bool) 
 def find_config(folder: Path) -> Path | None:
     """The nearest ``gitsync.yaml``, in `folder` or above it."""
     candidates = (parent / FILE_NAME for parent in (folder, *folder.parents))
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if path.is_file() or path.is_symlink()), None)
 
 
 def parse_config(data: bytes, *, file: str) -> Config:

@@ -132,6 +132,31 @@ class InvalidInput(_WithProblems):
     exit_code = 4
 
 
+def linked_file(file: str) -> InvalidInput:
+    """The error of a symbolic link where a file or folder of a repository should be."""
+    return _unusable(
+        file, "INVALID_FILE", "is a symbolic link, and none is followed", "put the file itself there"
+    )
+
+
+def no_regular_file(file: str) -> InvalidInput:
+    """The error of a folder, a pipe or the like where a file should be."""
+    return _unusable(file, "INVALID_FILE", "is no regular file", "put the file itself there")
+
+
+def oversized_file(file: str, *, size: int, most: int) -> InvalidInput:
+    """The error of a file that is too large to be looked at, its size and the limit in bytes."""
+    message = f"has {size:,} bytes, and the limit is {most:,}"
+    return _unusable(
+        file, "FILE_TOO_LARGE", message, "make it smaller, or raise `limits: { file: … }` in gitsync.yaml"
+    )
+
+
+def _unusable(file: str, rule: str, message: str, cure: str) -> InvalidInput:
+    problem = Problem(file, rule=rule, message=message, cure=cure)
+    return InvalidInput(f"{file} {message}", code=rule, problems=[problem], cure=cure)
+
+
 class Conflict(GitsyncError):
     """Both sides moved, or a key exists that may not be overwritten."""
 

@@ -133,7 +133,6 @@ def join(
     Without a KEY all of them. `gitsync export --from-repo` takes those of a commit.
     """
     from gitsync.cli.bundles import check_files, new_bundle, read_time, report_export
-    from gitsync.sides.files import misplaced_files
     from gitsync.sides.folder import Folder
     from gitsync.sync.exports import export_workflows
     from gitsync.sync.reconcile import select_keys
@@ -142,7 +141,7 @@ def join(
     at = read_time(exported_at)
     source = Folder(_folder(settings, workflows))
     chosen = select_keys(source.keys, keys)
-    misplaced = misplaced_files(source.path, shown=str(source.path))
+    misplaced = source.misplaced
     check_files([*source.find_problems(chosen, with_strays=not keys), *(() if keys else misplaced)])
     bundle = new_bundle(settings, out, exported_at=at)
     exported = export_workflows(source, bundle, chosen)

@@ -1,6 +1,6 @@
-"""Judging files as they stand on disk: which they are, under which configuration, and what is wrong with them.
+"""Judging files on disk or in the index: which they are, under which configuration, and what is wrong with them.
 
-Nothing here imports git or a database: the hook of pre-commit goes through it on every commit.
+Nothing here imports a database: the hook of pre-commit goes through it on every commit.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import Final
 
 from gitsync.config import FILE_NAME, Config, parse_config
-from gitsync.errors import ConfigError, GitsyncError, Problem
-from gitsync.sides.files import misplaced_files
+from gitsync.errors import ConfigError, GitsyncError, InvalidInput, Problem
+from gitsync.sides.disk import LARGEST, TESTS, Disk, Files, misplaced_files, test_names
 from gitsync.workflow.check import Inspected, inspect, more_problems
 from gitsync.workflow.registry import Registry, read_registry
 from gitsync.workflow.rules.history import history_faults
 from gitsync.workflow.rules.judge import Judge
-from gitsync.workflow.rules.names import SUFFIX, collisions, is_workflow_name, name_fault
+from gitsync.workflow.rules.names import (
+    SUFFIX,
+    collisions,
+    is_workflow_name,
+    name_fault,
+)
 from gitsync.workflow.rules.rule import Fault
 from gitsync.workflow.rules.together import UNKNOWN, Circles, Links, call_faults, is_clean, links_of
 from gitsync.workflow.scan import Scan
@@ -41,25 +46,30 @@ class Checked:
 class Project:
     """One ``gitsync.yaml`` with its registry and its folder of workflows.
 
-    where: the folder that names in messages are relative to. gone: files about to be deleted.
+    where: the folder that names in messages are relative to. given: where it is read from; the disk by default.
     """
 
     file: Path
     where: Path
-    gone: frozenset[Path] = frozenset()
+    given: Files | None = None
+
+    @cached_property
+    def files(self) -> Files:
+        """Where its files are read from."""
+        return self.given or Disk.around(self.file.parent)
 
     @cached_property
     def _parsed(self) -> tuple[Config | None, Registry | None, tuple[Problem, ...]]:
         name = self.shown(self.file)
         try:
-            data = _read(self.file)
+            data = self.content(self.file)
             config = parse_config(data, file=name)
-        except ConfigError as error:
+        except (ConfigError, InvalidInput) as error:
             return None, None, error.problems
         if config.registry is None:
             return config, None, ()
         registry = self.file.parent / config.registry
-        if not registry.is_file():
+        if not self.files.is_there(registry):
             message = f"the registry {config.registry} is not there"
             line = next(
                 (n for n, text in enumerate(data.splitlines(), start=1) if text.startswith(b"registry")), 1
@@ -67,14 +77,20 @@ class Project:
             cure = f"add it, or take `registry:` out of {FILE_NAME}"
             return config, None, (Problem(name, line, 1, "registry", "MISSING_REGISTRY", message, cure),)
         try:
-            return config, read_registry(_read(registry), file=self.shown(registry), check_schemas=True), ()
-        except ConfigError as error:
+            content = self.content(registry)
+            return config, read_registry(content, file=self.shown(registry), check_schemas=True), ()
+        except (ConfigError, InvalidInput) as error:
             return config, None, error.problems
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the configuration and the registry."""
-        return self._parsed[2]
+        """What is wrong with the configuration, the registry, and the way to the workflows."""
+        return (*self._parsed[2], *self.obstacles)
+
+    @property
+    def obstacles(self) -> tuple[Problem, ...]:
+        """What stands between the configuration and the folder of the workflows."""
+        return self._listed[1]
 
     @property
     def config(self) -> Config | None:
@@ -98,22 +114,25 @@ class Project:
         return self.file.parent / (self.config.workflows if self.config else "")
 
     @cached_property
+    def _listed(self) -> tuple[Mapping[str, bool], tuple[Problem, ...]]:
+        try:
+            return self.files.names(self.folder), ()
+        except InvalidInput as error:
+            return {}, self.shown_problems(error) if self.config else ()
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
+
+    @cached_property
     def names(self) -> Mapping[str, bool]:
         """The names in the folder that stand for workflows, and whether each is a regular file."""
-        if not self.folder.is_dir():
-            return {}
-        return {
-            entry.name: entry.is_file(follow_symlinks=False)
-            for entry in os.scandir(self.folder)
-            if is_workflow_name(entry.name) and self.folder / entry.name not in self.gone
-        }
+        return {name: is_regular for name, is_regular in self._listed[0].items() if is_workflow_name(name)}
 
     @cached_property
     def misplaced(self) -> tuple[Problem, ...]:
         """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder."""
-        if self.config is None:
+        if self.config is None or self.obstacles:
             return ()
-        return tuple(misplaced_files(self.folder, shown=self.prefix.removesuffix("/")))
+        return tuple(misplaced_files(self.files, self.folder, shown=self.prefix.removesuffix("/")))
 
     def misplaced_among(self, names: Collection[str] | None) -> list[Problem]:
         """Those of `misplaced` that `names` has, paths from the folder; all of them where it is ``None``."""
@@ -135,8 +154,35 @@ class Project:
         return is_below and any(problem.file == self.shown(path) for problem in self.misplaced)
 
     def read(self, key: Key) -> bytes:
-        """The content of a workflow's file."""
-        return _read(f"{self.folder}{os.sep}{key}{SUFFIX}")
+        """The content of a workflow's file; raises InvalidInput where it can be none."""
+        return self.content(self.path(key))
+
+    def path(self, key: Key) -> Path:
+        """Where a workflow's file stands."""
+        return self.folder / f"{key}{SUFFIX}"
+
+    def content(self, path: Path) -> bytes:
+        """The content of one of its files; raises InvalidInput where it can be none."""
+        try:
+            return self.files.read(path, most=LARGEST)
+        except InvalidInput as error:
+            raise InvalidInput(
+                error.message, code=error.code, problems=self.shown_problems(error), cure=error.cure
+            ) from error
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def inspect(self, key: Key, *, judge: Judge | None = None) -> tuple[Inspected, bytes]:
+        """Everything about a workflow's file, with its content; without a `judge` see `inspect`."""
+        try:
+            data = self.read(key)
+        except InvalidInput as error:
+            return Inspected(None, tuple(replace(problem, key=key) for problem in error.problems)), b""
+        return inspect(data, file=self.name_of(key), key=key, judge=judge), data
+
+    def shown_problems(self, error: InvalidInput) -> tuple[Problem, ...]:
+        """An error's problems, each file by its name in messages."""
+        return tuple(replace(problem, file=self.shown(Path(problem.file))) for problem in error.problems)
 
     def name_of(self, key: Key) -> str:
         """The name of a workflow's file in messages."""
@@ -168,8 +214,7 @@ class _Links(Mapping[Key, Links]):
         if key not in self._keys:
             raise KeyError(key)
         if key not in self.known:
-            data = self.project.read(key)
-            self.known[key] = _links_of(inspect(data, file="", key=key, judge=None), data)
+            self.known[key] = _links_of(*self.project.inspect(key))
         return self.known[key]
 
     def __contains__(self, key: object) -> bool:
@@ -226,6 +271,7 @@ def check_project(
     for name, fault in collisions(project.names):
         if names is None or name in names:
             problems += _of_name(project, name, fault)
+    project.files.prepare(project.path(key) for key in (links if gone else keys))
     from gitsync.cli.workers import map_chunks
 
     for found, known in map_chunks(lambda part: _check_part(project, part, base), keys):
@@ -263,8 +309,8 @@ def _check_part(
     problems: list[Problem] = []
     links: dict[Key, Links] = {}
     for key in keys:
-        data, name = project.read(key), project.name_of(key)
-        found = inspect(data, file=name, key=key, judge=project.judge)
+        name = project.name_of(key)
+        found, data = project.inspect(key, judge=project.judge)
         links[key] = _links_of(found, data)
         problems += found.problems
         if base is not None and found.document is not None and key in base.documents:
@@ -282,29 +328,29 @@ def _check_calls(
     for key in callers:
         if is_clean(key, links, circles):
             continue
-        data, name = project.read(key), project.name_of(key)
-        found: Inspected = inspect(data, file=name, key=key, judge=None)
+        found, data = project.inspect(key)
         if found.document is None:
             continue
         faults = list(call_faults(found.document, links, circles))
         if only is not None:
             faults = [fault for fault in faults if fault.rule == "UNRESOLVED_REFERENCE"]
-        yield from more_problems(found, faults, data, file=name, judge=project.judge)
+        yield from more_problems(found, faults, data, file=project.name_of(key), judge=project.judge)
 
 
 def _mentions(project: Project, key: Key, gone: Collection[Key]) -> bool:
-    data = project.read(key)
+    try:
+        data = project.read(key)
+    except InvalidInput:
+        return False
     return b"callWorkflow" in data and any(f'"key:{name}"'.encode() in data for name in gone)
 
 
-def _read(path: Path | str) -> bytes:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 (pathlib takes three times the time, ten thousand times)
-            return file.read()
-    except OSError as error:
-        raise GitsyncError(
-            f"cannot read {path}: {error.strerror}", code="CANNOT_READ", cure=f"check the rights of {path}"
-        ) from error
+def _unreadable(path: Path, error: OSError) -> GitsyncError:
+    return GitsyncError(
+        f"cannot read {error.filename or path}: {error.strerror}",
+        code="CANNOT_READ",
+        cure=f"check the rights of {path}",
+    )
 
 
 def as_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -312,14 +358,21 @@ def as_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(replace(problem, severity="error") for problem in problems)
 
 
-def check_tests(folder: Path, *, where: Path) -> Checked:
-    """The test files beside the ``gitsync.yaml`` in `folder`, each by its form alone; named from `where`."""
-    paths = sorted((folder / "tests").rglob("*"))
-    found = [path for path in paths if path.suffix in (".yaml", ".yml") and path.is_file()]
+def check_tests(project: Project) -> Checked:
+    """The test files beside a project's ``gitsync.yaml``, each by its form alone."""
+    folder = project.file.parent / TESTS
+    try:
+        found = [folder / name for name in test_names(project.files, folder)]
+    except InvalidInput as error:
+        return Checked((), project.shown_problems(error))
     if not found:
         return Checked((), ())
     from gitsync.runtime.testfile import read_test_file
 
-    files = [(os.path.relpath(path, where), path.read_bytes()) for path in found]
-    problems = [problem for name, data in files for problem in read_test_file(data, file=name).problems]
-    return Checked(tuple(name for name, _ in files), tuple(problems))
+    problems: list[Problem] = []
+    for path in found:
+        try:
+            problems += read_test_file(project.content(path), file=project.shown(path)).problems
+        except InvalidInput as error:
+            problems += error.problems
+    return Checked(tuple(map(project.shown, found)), tuple(problems))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitsync.cli.checking import Project
 from gitsync.config import FILE_NAME, find_config
@@ -12,24 +13,27 @@ from gitsync.errors import ConfigError, GitsyncError
 from gitsync.workflow.rules.names import SUFFIX
 from gitsync.workflow.types import Key
 
+if TYPE_CHECKING:
+    from gitsync.git import Index
+
 
 def find_projects(
-    files: Sequence[Path], *, where: Path, deleted: Sequence[Path] = (), is_strict: bool = True
+    files: Sequence[Path], *, where: Path, index: Index | None = None, is_strict: bool = True
 ) -> list[tuple[Project, list[str] | None, list[Key]]]:
     """The projects of `files`, each with the names to judge (``None``: all) and the keys that are deleted.
 
-    is_strict: raise GitsyncError for a file that no project knows; else it is passed over.
+    index: where to read from in place of the disk; what it deletes counts as well. is_strict: raise GitsyncError for
+    a file that no project knows; else it is passed over.
     """
-    gone = frozenset(deleted)
     projects: dict[Path, Project] = {}
     chosen: dict[Path, list[str] | None] = {}
     removed: dict[Path, list[Key]] = {}
 
     def project_of(path: Path) -> Project | None:
-        config = find_config(_nearest_folder(path))
+        config = find_config(_nearest_folder(path)) if index is None else _staged_config(path, index)
         if config is None:
             return None
-        return projects.setdefault(config, Project(config, where, gone))
+        return projects.setdefault(config, Project(config, where, index))
 
     for path in files:
         project = project_of(path)
@@ -39,7 +43,7 @@ def find_projects(
             continue
         names = chosen.setdefault(project.file, [])
         chosen[project.file] = _with(names, project, path, is_strict=is_strict)
-    for path in deleted:
+    for path in index.deleted if index is not None else ():
         project = project_of(path)
         if project is not None and project.config is not None and project.owns(path):
             chosen.setdefault(project.file, [])
@@ -47,12 +51,23 @@ def find_projects(
     return [(projects[file], names, removed.get(file, [])) for file, names in sorted(chosen.items())]
 
 
+def open_index(where: Path) -> Index:
+    """The index of the repository that a folder is in; raises GitError where there is none."""
+    from gitsync.git import GitRepository, Index
+    from gitsync.sides.disk import repository_top
+
+    return Index(repository_top(where) or GitRepository.open(where).top)
+
+
 def _with(names: list[str] | None, project: Project, path: Path, *, is_strict: bool) -> list[str] | None:
     """The names to judge in a project, with what `path` adds to them; ``None`` stands for all."""
-    if path.is_dir():
+    if project.files.is_folder(path):
         return _all_or(project, path, names)
     if project.owns(path):
-        _check_exists(path, project.where)
+        if is_strict:
+            _check_exists(path, project.where)
+        elif not project.files.is_there(path):
+            return names
         name = path.relative_to(project.folder).as_posix()
         return names if names is None or name in names else [*names, name]
     if _is_setting(project, path):
@@ -99,6 +114,12 @@ def no_configuration_for(name: str) -> ConfigError:
 def project_name(path: Path, where: Path) -> str:
     """The name of a file in messages."""
     return os.path.relpath(path, where).replace(os.sep, "/")
+
+
+def _staged_config(path: Path, index: Index) -> Path | None:
+    """The nearest ``gitsync.yaml`` of the index, in the folder of `path` or above it."""
+    candidates = (parent / FILE_NAME for parent in (path, *path.parents))
+    return next((candidate for candidate in candidates if index.is_there(candidate)), None)
 
 
 def _nearest_folder(path: Path) -> Path:

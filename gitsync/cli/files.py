@@ -15,8 +15,10 @@ def read_input(settings: Settings, file: str, *, what: str) -> bytes:
     """
     if file == "-":
         return sys.stdin.buffer.read()
+    from gitsync.sides.disk import read_named
+
     try:
-        return (settings.where / file).read_bytes()
+        return read_named(settings.where / file)
     except OSError as error:
         raise GitsyncError(
             f"cannot read {file}: {error.strerror}",

@@ -59,7 +59,7 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
     problems: list[Problem] = []
     count = 0
     for project, names, _ in find_projects(wanted, where=where, is_strict=not staged):
-        problems += [problem for problem in project.problems if project.config is None]
+        problems += project.problems if project.config is None else project.obstacles
         chosen = names if files or staged else None
         misplaced = project.misplaced_among(chosen)
         problems += misplaced
@@ -86,17 +86,18 @@ def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Forma
     from gitsync.workflow.rules.names import SUFFIX, name_fault
     from gitsync.workflow.types import Key
 
-    if project.config is None:
+    if project.config is None or project.obstacles:
         return
     for name in in_place(project.names if names is None else names):
         fault = name_fault(name, is_regular=project.names.get(name, True))
         if fault is not None and fault.rule != "UNPORTABLE_NAME":
             continue
         key = Key(name.removesuffix(SUFFIX))
-        data, shown = project.read(key), project.name_of(key)
+        data, shown = b"", project.name_of(key)
         result: bytes | None = None
         problems: tuple[Problem, ...] = ()
         try:
+            data = project.read(key)
             result = canonical_bytes(read_stored_document(data, file=shown))
         except InvalidInput as error:
             problems = error.problems

@@ -124,8 +124,18 @@ def _configuration(folder: Path) -> Config | None:
     """The configuration that is there already."""
     from gitsync.config import FILE_NAME, parse_config
 
-    path = folder / FILE_NAME
-    return parse_config(path.read_bytes(), file=FILE_NAME) if path.is_file() else None
+    data = _held(folder / FILE_NAME)
+    return None if data is None else parse_config(data, file=FILE_NAME)
+
+
+def _held(path: Path) -> bytes | None:
+    """What a file holds already, ``None`` where there is none."""
+    from gitsync.sides.disk import read_named
+
+    try:
+        return read_named(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _environment(settings: Settings, config: Config | None) -> str:
@@ -166,21 +176,22 @@ def _sort(top: Path, wanted: Mapping[str, bytes]) -> tuple[dict[str, bytes], lis
     """What to write, and what is there with another content."""
     missing, kept = {}, []
     for name, data in sorted(wanted.items()):
-        whole = _completed(top / name, data)
-        if not (top / name).exists() or (_is_list(name) and whole != (top / name).read_bytes()):
+        held = _held(top / name)
+        whole = _completed(name, data, held)
+        if held is None or (_is_list(name) and whole != held):
             missing[name] = whole
-        elif whole != (top / name).read_bytes():
+        elif whole != held:
             kept.append(name)
     return missing, kept
 
 
-def _completed(path: Path, data: bytes) -> bytes:
-    """`data`; of a file of independent lines what is there, and the lines that it lacks."""
-    if not (_is_list(path.name) and path.exists()):
+def _completed(name: str, data: bytes, held: bytes | None) -> bytes:
+    """`data`; of a file of independent lines what is held, and the lines that it lacks."""
+    if held is None or not _is_list(name):
         return data
-    held = path.read_bytes().splitlines()
-    lacking = [line for line in data.splitlines() if line not in held]
-    return b"\n".join([*held, *lacking]) + b"\n" if lacking else path.read_bytes()
+    lines = held.splitlines()
+    lacking = [line for line in data.splitlines() if line not in lines]
+    return b"\n".join([*lines, *lacking]) + b"\n" if lacking else held
 
 
 def _is_list(name: str) -> bool:
@@ -208,12 +219,12 @@ def _print_diff(settings: Settings, top: Path, wanted: Mapping[str, bytes]) -> N
     console = settings.console()
     missing, kept = _sort(top, wanted)
     for name in sorted([*missing, *kept]):
-        there = (top / name).read_bytes() if (top / name).exists() else b""
-        before = f"a/{name}" if (top / name).exists() else "/dev/null"
+        held = _held(top / name)
+        before = "/dev/null" if held is None else f"a/{name}"
         if name in kept:
             say(console, f"{name} is there already and would be kept; to take over by hand:", style="bold")
-        whole = _completed(top / name, wanted[name])
-        print_diff(console, unified(there, whole, names=(before, f"b/{name}")))
+        whole = _completed(name, wanted[name], held)
+        print_diff(console, unified(held or b"", whole, names=(before, f"b/{name}")))
     if not missing and not kept:
         settings.tell("nothing to write")
 

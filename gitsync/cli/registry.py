@@ -68,7 +68,7 @@ def pull(context: click.Context, /, *, force: bool) -> int:
         with open_server(workspace.environment, settings) as server:
             announce(workspace, settings, server.address)
             offers = server.offers(_named_refs(workspace))
-        old = path.read_bytes() if path.is_file() else None
+        old = _content(path)
         data = render_registry(offers.registry).encode()
         before = Registry() if old is None else _as_it_was(old)
         if data != old:
@@ -105,13 +105,14 @@ def show(context: click.Context, /, names: tuple[str, ...]) -> int:
     settings = settings_of(context)
     config, folder = read_settings(settings)
     path = folder / (config.registry or FILE)
-    if not path.is_file():
+    data = _content(path)
+    if data is None:
         raise ConfigError(
             f"there is no registry: {path} is not there",
             code="MISSING_REGISTRY",
             cure="`gitsync registry pull` writes it from a server, or write it by hand",
         )
-    registry = _chosen(read_registry(path.read_bytes(), file=path.name), names)
+    registry = _chosen(read_registry(data, file=path.name), names)
     if settings.is_json:
         _print_json({"environment": None, "file": str(path), **registry_json(registry)})
         return 0
@@ -150,6 +151,16 @@ def _path(workspace: Workspace) -> Path:
     return workspace.git.top / workspace.prefix / (workspace.config.registry or FILE)
 
 
+def _content(path: Path) -> bytes | None:
+    """What is in the registry's file, ``None`` where there is none."""
+    from gitsync.sides.disk import Disk
+
+    try:
+        return Disk.around(path.parent).read(path)
+    except FileNotFoundError:
+        return None
+
+
 def _check_uncommitted(workspace: Workspace, path: Path, *, force: bool) -> None:
     """Raise Conflict where the file has edits that git does not hold."""
     from gitsync.errors import Conflict
@@ -166,13 +177,15 @@ def _check_uncommitted(workspace: Workspace, path: Path, *, force: bool) -> None
 def _named_refs(workspace: Workspace) -> set[str]:
     """The schema refs that the files of the work tree name; files that are no workflows name none."""
     from gitsync.errors import InvalidInput
+    from gitsync.sides.disk import Disk
     from gitsync.workflow.check import read_stored_document
 
     found: set[str] = set()
-    folder = workspace.git.top / workspace.folder_at(workspace.config)
-    for path in sorted(folder.glob("*.json")):
+    disk = Disk(workspace.git.top)
+    folder = disk.top / workspace.folder_at(workspace.config)
+    for name in disk.names(folder):
         try:
-            document = read_stored_document(path.read_bytes(), file=path.name)
+            document = read_stored_document(disk.read(folder / name), file=name)
         except (InvalidInput, OSError):
             continue
         found.update(document["dependencies"]["schemaRefs"])

@@ -80,12 +80,12 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
         run = _run(workspace, source, Key(key), start, setting, values["actions"], redactor)
     _show(settings, run, redactor, source.label)
     if target is not None:
+        from gitsync.cli.files import write_output
         from gitsync.runtime.record import record
 
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(
-            record(run, start, setting, name=f"recorded: {run.status}", redactor=redactor), encoding="utf-8"
-        )
+        text = record(run, start, setting, name=f"recorded: {run.status}", redactor=redactor)
+        write_output(settings, str(target), text.encode())
         settings.tell(f"recorded in {values['target']}; `gitsync test {values['target']}` runs it")
     return 0 if run.status == "SUCCEEDED" else 4
 
@@ -210,7 +210,7 @@ def read_value(settings: Settings, file: str) -> Any:
 def _check_free(target: Path) -> None:
     from gitsync.errors import ConfigError
 
-    if target.exists():
+    if target.exists() or target.is_symlink():
         raise ConfigError(
             f"{target} is there already; nothing was run",
             code="ALREADY_THERE",

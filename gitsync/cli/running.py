@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsync.cli.workspace import registry_of
 from gitsync.errors import ConfigError, GitsyncError, InvalidInput
+from gitsync.sides.disk import TESTS, YAML, Disk, read_named, test_names
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.check import read_stored_document, read_workflow
 from gitsync.workflow.document import is_key
 from gitsync.workflow.references import called_keys
-from gitsync.workflow.registry import Registry, read_registry
+from gitsync.workflow.registry import Registry
 from gitsync.workflow.rules.names import SUFFIX
 from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Document, Key
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from gitsync.sides.repository import CommitSide
 
 _CALL = CALL.encode()
-TESTS = "tests"
-"""The folder of the test files, beside gitsync.yaml."""
 
 
 @dataclass
@@ -114,29 +114,32 @@ def file_source(workspace: Workspace) -> Source:
             code="BARE_REPOSITORY",
             cure="name a commit: `--ref HEAD`",
         )
-    top, folder = workspace.git.top, workspace.folder_at(workspace.config)
-    paths = {Key(path.stem): path for path in sorted((top / folder).glob(f"*{SUFFIX}")) if is_key(path.stem)}
+    disk, folder = Disk(workspace.git.top), workspace.folder_at(workspace.config)
+    names = [name for name in disk.names(disk.top / folder) if name.endswith(SUFFIX)]
+    paths = {
+        Key(stem): disk.top / folder / name for name in names if is_key(stem := name.removesuffix(SUFFIX))
+    }
 
     def load(keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         for key in sorted(keys):
             file = f"{folder}/{key}{SUFFIX}".lstrip("/")
-            yield key, read_workflow(paths[key].read_bytes(), file=file, key=key)
+            yield key, read_workflow(disk.read(paths[key]), file=file, key=key)
 
     def texts() -> Iterator[tuple[Key, bytes]]:
-        return ((key, path.read_bytes()) for key, path in paths.items())
+        return ((key, disk.read(path)) for key, path in paths.items())
 
-    blobs = _LazyDigests(paths)
+    blobs = _LazyDigests(disk, paths)
     return Source("the files", blobs, load, texts, file_registry(workspace))
 
 
 class _LazyDigests(Mapping[Key, str]):
     """Key → blob id of its file, computed when it is asked for."""
 
-    def __init__(self, paths: Mapping[Key, Path]) -> None:
-        self._paths = paths
+    def __init__(self, disk: Disk, paths: Mapping[Key, Path]) -> None:
+        self._disk, self._paths = disk, paths
 
     def __getitem__(self, key: Key) -> str:
-        return digest_of(self._paths[key].read_bytes())
+        return digest_of(self._disk.read(self._paths[key]))
 
     def __contains__(self, key: object) -> bool:
         return key in self._paths
@@ -149,19 +152,10 @@ class _LazyDigests(Mapping[Key, str]):
 
 
 def file_registry(workspace: Workspace) -> Registry | None:
-    """The registry as its file stands, ``None`` where none is configured."""
-    name = workspace.config.registry
-    if name is None or workspace.git.is_bare:
-        return workspace.registry_at(workspace.git.resolve("HEAD") or "") if name else None
-    path = workspace.git.top / workspace.prefix / name
-    try:
-        return read_registry(path.read_bytes(), file=name)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{workspace.config.file} names the registry {name}, which is not there",
-            code="MISSING_REGISTRY",
-            cure=f"write {path}, or take `registry:` out",
-        ) from None
+    """The registry as its file stands, of a bare repository that of HEAD; ``None`` where none is configured."""
+    if workspace.config.registry is not None and workspace.git.is_bare:
+        return workspace.registry_at(workspace.git.resolve("HEAD") or "")
+    return registry_of(workspace.config, workspace.git.top / workspace.prefix)
 
 
 def commit_source(workspace: Workspace, side: CommitSide) -> Source:
@@ -191,7 +185,7 @@ def database_source(workspace: Workspace, *, command: str) -> Source:
 def file_tests(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
     """Name and content of each test file beside the workflows, sorted."""
     folder = workspace.git.top / workspace.prefix
-    yield from _iter_yaml(folder / TESTS, folder)
+    yield from _iter_yaml(Disk(workspace.git.top), folder / TESTS, folder)
 
 
 def path_tests(where: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
@@ -199,10 +193,11 @@ def path_tests(where: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]
     for path in paths:
         full = where / path
         if full.is_dir():
-            yield from ((f"{path}/{name}", data) for name, data in _iter_yaml(full, full))
+            found = _iter_yaml(Disk.around(full), full, full)
+            yield from ((f"{path}/{name}", data) for name, data in found)
             continue
         try:
-            yield str(path), full.read_bytes()
+            yield str(path), read_named(full)
         except OSError as error:
             raise GitsyncError(
                 f"cannot read {path}: {error.strerror}",
@@ -224,14 +219,14 @@ def _iter_blobs(workspace: Workspace, commit: str, folder: str, shown: str) -> I
     for name, entry in sorted(workspace.git.tree(commit, folder).items()):
         if entry.kind == "tree":
             yield from _iter_blobs(workspace, commit, f"{folder}/{name}", f"{shown}/{name}")
-        elif name.endswith((".yaml", ".yml")) and entry.mode in ("100644", "100755"):
+        elif name.endswith(YAML) and entry.mode in ("100644", "100755"):
             yield f"{shown}/{name}", entry.oid
 
 
-def _iter_yaml(folder: Path, root: Path) -> Iterator[tuple[str, bytes]]:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".yaml", ".yml") and path.is_file():
-            yield path.relative_to(root).as_posix(), path.read_bytes()
+def _iter_yaml(disk: Disk, folder: Path, root: Path) -> Iterator[tuple[str, bytes]]:
+    for name in test_names(disk, folder):
+        path = folder / name
+        yield path.relative_to(root).as_posix(), disk.read(path)
 
 
 def changed_since(

@@ -138,6 +138,7 @@ def _finish(
     values: dict[str, Any],
 ) -> int:
     """Print what stands at the end, and give the exit code."""
+    from gitsync.cli.files import write_output
     from gitsync.render.tests import (
         coverage_lines,
         percent,
@@ -149,7 +150,7 @@ def _finish(
     from gitsync.runtime.coverage import share_of
 
     if values["junit"] is not None:
-        (settings.where / values["junit"]).write_text(render_junit(results), encoding="utf-8")
+        write_output(settings, str(values["junit"]), render_junit(results).encode())
     if settings.is_json:
         from gitsync.render.json import render_json
 

@@ -14,6 +14,8 @@ from gitsync.cli.output import echo, echo_painted
 
 if TYPE_CHECKING:
     from gitsync.cli.checking import Base, Checked, Project
+    from gitsync.git import Index
+    from gitsync.workflow.types import Key
 
 _COLOURS: Final[Mapping[str, Mapping[str, Any]]] = {
     "file": {"bold": True},
@@ -43,8 +45,8 @@ _COLOURS: Final[Mapping[str, Mapping[str, Any]]] = {
 @click.option(
     "--staged",
     is_flag=True,
-    help="As a hook before a commit: pass over files that are none of gitsync's, and look for calls of what "
-    "the commit deletes.",
+    help="As a hook before a commit: judge what is staged, as it is staged, pass over what is none of gitsync's, "
+    "and look for calls of what the commit deletes.",
 )
 @common_options_with(*CHECKS)
 @click.pass_context
@@ -67,39 +69,40 @@ def command(
     if explain is not None:
         return _explain(explain)
     from gitsync.cli.checking import Checked, as_errors
+    from gitsync.cli.choosing import open_index
 
-    found = _check(settings, files, against=against, staged=staged)
+    index = open_index(settings.where) if staged else None
+    found = _check(settings, files, against=against, index=index)
     problems = sorted({problem for checked in found for problem in checked.problems})
     if strict:
         problems = list(as_errors(problems))
     names = sorted({name for checked in found for name in checked.files})
-    _show(settings, Checked(tuple(names), tuple(problems)))
+    if index is not None and not found:
+        settings.tell("nothing is staged that is gitsync's" if index.staged else "nothing is staged")
+    _show(settings, Checked(tuple(names), tuple(problems)), index)
     return 4 if any(problem.severity == "error" for problem in problems) else 0
 
 
-def _check(settings: Settings, files: tuple[str, ...], *, against: str | None, staged: bool) -> list[Checked]:
+def _check(
+    settings: Settings, files: tuple[str, ...], *, against: str | None, index: Index | None
+) -> list[Checked]:
     from gitsync.cli.checking import check_project, check_tests
     from gitsync.cli.choosing import find_projects
     from gitsync.cli.progress import counter
 
     where = settings.where
-    deleted: list[Path] = []
-    if staged:
-        from gitsync.staging import staged_deletions
-
-        deleted = staged_deletions(where)
-    wanted = [where / file for file in files] if files or staged else [where]
+    wanted = [where / file for file in files] or ([where] if index is None else index.staged)
     found = []
-    for project, names, gone in find_projects(wanted, where=where, deleted=deleted, is_strict=not staged):
-        if not files and not staged:
+    for project, names, gone in find_projects(wanted, where=where, index=index, is_strict=index is None):
+        if not files and index is None:
             names = None  # noqa: PLW2901 (all of the project that the folder is in)
         base = _base(settings, project, against) if against else None
         with counter(settings, "reading the files") as told:
             more = {} if told is None else {"on_progress": told}
             found.append(check_project(project, names, base=base, gone=gone, **more))
         if names is None:
-            found.append(check_tests(project.file.parent, where=where))
-        if not project.has_registry and not staged:
+            found.append(check_tests(project))
+        if not project.has_registry and index is None:
             settings.tell("note: no registry is configured, so actions and schemas are not checked")
     return found
 
@@ -113,7 +116,6 @@ def _base(settings: Settings, project: Project, revision: str) -> Base | None:
     from gitsync.cli.checking import Base
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import InvalidInput
-    from gitsync.workflow.canonical import digest_of
     from gitsync.workflow.check import read_stored_document
     from gitsync.workflow.rules.names import SUFFIX
     from gitsync.workflow.types import Key
@@ -121,7 +123,7 @@ def _base(settings: Settings, project: Project, revision: str) -> Base | None:
     with open_workspace(replace(settings, folder=project.file.parent)) as workspace:
         side = workspace.commit_side(revision)
         keys = [Key(name.removesuffix(SUFFIX)) for name in project.names if name.endswith(SUFFIX)]
-        moved = [key for key in keys if key in side.blobs and digest_of(project.read(key)) != side.blobs[key]]
+        moved = [key for key in keys if key in side.blobs and _digest(project, key) != side.blobs[key]]
         documents = {}
         contents = workspace.git.read_blobs(side.blobs[key] for key in moved)
         for key, (oid, data) in zip(moved, contents, strict=True):
@@ -132,7 +134,18 @@ def _base(settings: Settings, project: Project, revision: str) -> Base | None:
         return Base(revision, documents)
 
 
-def _show(settings: Settings, checked: Checked) -> None:
+def _digest(project: Project, key: Key) -> str | None:
+    """Of a workflow's file, ``None`` where it can be none."""
+    from gitsync.errors import InvalidInput
+    from gitsync.workflow.canonical import digest_of
+
+    try:
+        return digest_of(project.read(key))
+    except InvalidInput:
+        return None
+
+
+def _show(settings: Settings, checked: Checked, index: Index | None) -> None:
     from gitsync.render.problems import count_text, validate_json
 
     form = settings.output
@@ -161,10 +174,10 @@ def _show(settings: Settings, checked: Checked) -> None:
                 echo_painted(line)
             settings.tell(count_text(problems, count))
         case _:
-            _print(settings, checked)
+            _print(settings, checked, index)
 
 
-def _print(settings: Settings, checked: Checked) -> None:
+def _print(settings: Settings, checked: Checked, index: Index | None) -> None:
     from gitsync.render.problems import count_text, iter_text
 
     is_colourful = not settings.no_color and not settings.variables.get("NO_COLOR")
@@ -173,22 +186,27 @@ def _print(settings: Settings, checked: Checked) -> None:
     def paint(text: str, what: str) -> str:
         return click.style(text, **_COLOURS[what]) if is_colourful and is_terminal else text
 
-    for line in iter_text(checked.problems, read_line=_line_reader(settings.where), paint=paint):
+    for line in iter_text(checked.problems, read_line=_line_reader(settings.where, index), paint=paint):
         echo_painted(line)
     settings.tell(count_text(checked.problems, len(checked.files)))
 
 
-def _line_reader(where: Path) -> Callable[[str, int], str]:
+def _line_reader(where: Path, index: Index | None) -> Callable[[str, int], str]:
     """What gives a line of a file; it holds one file at a time, since problems are sorted by file."""
+    from gitsync.errors import GitsyncError
+    from gitsync.sides.disk import Disk
+
     held: dict[str, list[str]] = {}
 
     def read(file: str, line: int) -> str:
         if file not in held:
             held.clear()
+            path = where / file
             try:
-                text = (where / file).read_bytes().decode("utf-8", "replace")
-            except OSError:
-                text = ""
+                data = (index or Disk.around(path.parent)).read(path)
+            except (OSError, GitsyncError):
+                data = b""
+            text = data.decode("utf-8", "replace")
             held[file] = text.removeprefix("\ufeff").split("\n")
         lines = held[file]
         return lines[line - 1].rstrip("\r") if line <= len(lines) else ""

@@ -17,6 +17,7 @@ from gitsync.cli.remote import choose_environment, doubt_absence, follow_files, 
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError, GitError
 from gitsync.git import ZERO, GitRepository
+from gitsync.sides.disk import Disk
 from gitsync.sides.history import GitHistory
 from gitsync.sides.repository import CommitSide, WorkTree
 from gitsync.sync.reconcile import Comparison, compare
@@ -271,7 +272,7 @@ def registry_of(config: Config, folder: Path) -> Registry | None:
     if config.registry is None:
         return None
     path = folder / config.registry
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise ConfigError(
             f"{config.file} names the registry {config.registry}, and there is no such file in {folder}",
             code="MISSING_REGISTRY",
@@ -282,7 +283,7 @@ def registry_of(config: Config, folder: Path) -> Registry | None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return Disk.around(path.parent).read(path)
     except OSError as error:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}", cure=f"check the rights of {path}"

@@ -1,5 +1,6 @@
 """Git as gitsync uses it; the only package that starts it."""
 
+from gitsync.git.index import Index as Index
 from gitsync.git.process import REPOSITORY_VARIABLES as REPOSITORY_VARIABLES
 from gitsync.git.process import SETTING_VARIABLES as SETTING_VARIABLES
 from gitsync.git.process import Git as Git

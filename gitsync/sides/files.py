@@ -1,4 +1,4 @@
-"""Files of the work tree: which are workflows, and how one is written whole, over nothing but what was looked at.
+"""Files of the work tree, written whole, over nothing but what was looked at.
 
 Light, since a hook imports it on every commit.
 """
@@ -10,12 +10,8 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
-
-from gitsync.errors import Problem
-from gitsync.workflow.rules.names import doubtful_names, find_out_of_place
 
 _ASIDE: Final = ".gitsync-"
 _EXCHANGE: Final = 2
@@ -70,30 +66,6 @@ def compare_and_set(path: Path, before: Held | None, after: bytes | None) -> boo
         return _link(aside, path) if before is None else _exchange_for(path, aside, before, after)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def misplaced_files(folder: Path, *, shown: str) -> list[Problem]:
-    """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder of `folder`; shown: the folder in messages."""
-    try:
-        taken = {entry.name for entry in os.scandir(folder)}
-    except OSError:
-        return []  # not there, or told by whoever reads it
-    names = doubtful_names([*_iter_below(folder)])
-    contents = ((name, (folder / name).read_bytes()) for name in names)
-    return find_out_of_place(contents, folder=shown, taken=taken)
-
-
-def _iter_below(folder: Path) -> Iterator[str]:
-    """The regular files in subfolders, as paths from `folder`; other repositories and links are passed over."""
-    for here, folders, names in os.walk(folder):
-        inside = os.path.relpath(here, folder)
-        if ".git" in (*folders, *names) and inside != ".":
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if name != ".git")
-        if inside != ".":
-            paths = (Path(here, name) for name in names)
-            yield from (f"{inside}/{path.name}" for path in paths if path.is_file() and not path.is_symlink())
 
 
 def write_aside(path: Path, data: bytes) -> None:

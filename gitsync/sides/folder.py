@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
+from gitsync.sides.disk import Disk, misplaced_files
 from gitsync.sides.files import Held, compare_and_set, look
 from gitsync.sides.repository import digest_held, normal_digest
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
@@ -22,17 +23,13 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._disk = Disk.around(path)
 
     @cached_property
     def _names(self) -> list[str]:
         try:
-            return sorted(
-                entry.name
-                for entry in self.path.iterdir()
-                if entry.name.endswith(SUFFIX) and not entry.name.startswith(".")
-            )
-        except FileNotFoundError:
-            return []
+            names = self._disk.names(self.path)
+            return sorted(name for name in names if name.endswith(SUFFIX) and not name.startswith("."))
         except OSError as error:
             raise self._failed("read", error) from error
 
@@ -75,6 +72,11 @@ class Folder:
             ]
         return problems
 
+    @property
+    def misplaced(self) -> list[Problem]:
+        """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder."""
+        return misplaced_files(self._disk, self.path, shown=str(self.path))
+
     def apply(
         self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
     ) -> Applied:
@@ -108,7 +110,7 @@ class Folder:
 
     def _read(self, key: Key) -> bytes:
         try:
-            return self._file(key).read_bytes()
+            return self._disk.read(self._file(key))
         except OSError as error:
             raise self._failed("read", error) from error
 

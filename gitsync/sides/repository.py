@@ -12,7 +12,8 @@ from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.git import ZERO, GitRepository, TreeEntry, broken_object
-from gitsync.sides.files import Held, compare_and_set, look, misplaced_files, remove_leftovers
+from gitsync.sides.disk import Disk, misplaced_files
+from gitsync.sides.files import Held, compare_and_set, look, remove_leftovers
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.check import (
@@ -119,7 +120,8 @@ class CommitSide:
         """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder, of the commit or of its work tree."""
         found = set(self._misplaced_in_tree())
         if self.is_checked_out:
-            found |= {*misplaced_files(self.git.top / self.folder, shown=self.folder)}
+            disk = Disk(self.git.top)
+            found |= {*misplaced_files(disk, disk.top / self.folder, shown=self.folder)}
         return sorted(found)
 
     def _misplaced_in_tree(self) -> list[Problem]:

@@ -292,6 +292,7 @@ def test_the_hooks_can_be_tried_without_being_installed(
 
     good = repository.pre_commit("try-repo", str(hooks_repository), "gitsync-validate", "--all-files")
     repository.put("a", text='{"key": "a"')
+    repository.git("add", "-A")
     bad = repository.pre_commit("try-repo", str(hooks_repository), "gitsync-validate", "--all-files")
 
     assert good.returncode == 0, good.stdout + good.stderr

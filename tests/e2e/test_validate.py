@@ -16,7 +16,7 @@ import pytest
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.rules.catalogue import RULES
 from tests.support.documents import action, call, definition, document
-from tests.support.git import TestRepository
+from tests.support.git import TestRepository, make_repository
 from tests.support.loop import Ran, gitsync
 
 ROOT = Path(__file__).parents[2]
@@ -347,6 +347,7 @@ def test_a_folder_stands_for_its_workflows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["workflows/gone.json", "package.json", "gone.json"])
 def test_a_file_that_is_no_workflow_is_an_error_unless_a_hook_asks(folder: Folder, name: str) -> None:
     (folder.path / "package.json").write_text("{}")
+    make_repository(folder.path)
 
     by_hand = folder.validate(name)
 

@@ -20,7 +20,6 @@ ALLOWED = {
     "masking": {"masking"},
     "printable": {"printable"},
     "git": {"errors", "git"},
-    "staging": {"errors", "git", "staging"},
     "database": SYNC | {"database", "finding"},
     "doctor": SYNC | {"config", "doctor", "finding", "git", "sides"},
     "sides": SYNC | {"database", "git", "sides"},
@@ -29,7 +28,7 @@ ALLOWED = {
     "server": SYNC | {"database", "render", "server", "sides"},
     "cli": SYNC
     | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"}
-    | {"masking", "printable", "runtime", "server", "staging"},
+    | {"masking", "printable", "runtime", "server"},
 }
 PURE = ("workflow", "sync", "runtime")
 
