@@ -53,6 +53,8 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
     from gitsync.cli.choosing import find_projects
 
     settings = settings_of(context)
+    if diff and settings.is_json:
+        raise click.UsageError("--diff prints lines, and -o json one object; choose one")
     where = settings.where
     wanted = [where / file for file in files] if files or staged else [where]
     changed: list[str] = []
@@ -106,6 +108,7 @@ def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Forma
 
 def _show_difference(one: Formatted) -> None:
     import difflib
+    import re
 
     from gitsync.workflow.check import read_stored_document
     from gitsync.workflow.rules.masked import Masker
@@ -114,7 +117,7 @@ def _show_difference(one: Formatted) -> None:
     masker = Masker()
     masker.document(read_stored_document(one.wanted, file=one.name))
     before, after = (
-        data.decode("utf-8", "replace").splitlines(keepends=True) for data in (one.data, one.wanted)
+        re.findall(r"[^\n]*\n|[^\n]+", data.decode("utf-8", "replace")) for data in (one.data, one.wanted)
     )
     for line in difflib.unified_diff(before, after, f"a/{one.name}", f"b/{one.name}"):
         shown = masker.line(line)

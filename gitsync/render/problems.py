@@ -64,7 +64,7 @@ def _source(line: str, column: int, paint: Paint) -> Iterator[str]:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
+    return printable("".join(character if character.isprintable() else " " for character in text))
 
 
 def _columns(text: str) -> int:

@@ -138,7 +138,7 @@ def say(console: Console, text: str, *, style: str | None = None) -> None:
 
 def unified(before: bytes, after: bytes, *, names: tuple[str, str]) -> Iterator[str]:
     """The unified diff of two canonical files, line by line."""
-    old, new = before.decode().splitlines(), after.decode().splitlines()
+    old, new = (data.decode().removesuffix("\n").split("\n") if data else [] for data in (before, after))
     yield from difflib.unified_diff(old, new, *names, lineterm="")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.loop import Loop, make_loop
+from tests.support.loop import Loop, make_file, make_loop
 
 TOKEN = "V3ry-S3cret-Of-The-Job"
 
@@ -98,3 +99,87 @@ def test_a_push_with_config_from_needs_a_configuration_there(loop: Loop) -> None
 
     assert ran.code == 4
     assert json.loads(ran.out)["code"] == "NO_CONFIGURATION_AT_REVISION"
+
+
+HOSTILE = "\x1b[2J\u202egnp\u2066\x9b31m\r\x07\n::add-mask::x\n##[group]y\n::stop-commands::z\u2028"
+READING = [
+    [*words, *style]
+    for words, forms in (
+        (["validate"], ("text", "json", "sarif", "github", "junit")),
+        (["fmt", "--check", "--diff"], ("text",)),
+        (["fmt", "--check"], ("text", "json")),
+        (["status", "--all"], ("text", "json", "markdown")),
+        (["diff"], ("text", "json", "markdown")),
+        (["plan", "--update"], ("text", "json", "markdown")),
+        (["push", "--update"], ("text", "json", "markdown")),
+        (["pull"], ("text", "json", "markdown")),
+        (["db", "check"], ("text", "json")),
+        (["doctor"], ("text", "json")),
+        (["export", "--all", "--out", "bundle.json"], ("text", "json")),
+        (["adopt", "--suggest"], ("text", "json")),
+        (["registry", "show"], ("text", "json")),
+        (["test"], ("text", "json", "markdown")),
+        (["run", "evil"], ("text", "json", "markdown")),
+        (["-v", "status"], ("text",)),
+    )
+    for style in ([] if form == "text" else ["-o", form] for form in forms)
+]
+OWN_COMMANDS = ("::error file=", "::warning file=")
+
+
+def hostile_document(key: str) -> dict[str, Any]:
+    step = {"id": HOSTILE, "type": f"odd{HOSTILE}", "config": {"actionId": f"act{HOSTILE}", "version": 1}}
+    call = {"id": f"{HOSTILE}2", "type": "action.call", "config": {"actionId": f"a{HOSTILE}", "version": 1}}
+    document: dict[str, Any] = json.loads(make_file(key, HOSTILE))
+    document["metadata"] |= {"name": HOSTILE, "description": HOSTILE}
+    document["draft"]["definition"] |= {"name": HOSTILE, "steps": [step, call]}
+    return document
+
+
+@pytest.fixture
+def hostile(loop: Loop) -> Loop:
+    """Everything that has a name has this one: on both sides, in the registry and in tests."""
+    evil = hostile_document("evil")
+    loop.path("evil").write_text(json.dumps(evil, indent=4, ensure_ascii=False), encoding="utf-8")
+    loop.path("a").write_text(json.dumps(hostile_document("a"), ensure_ascii=False), encoding="utf-8")
+    (loop.path("a").parent / f"odd{HOSTILE.replace('/', '')}.json").write_text("{}")
+    registry = {
+        "actions": ["act@1"],
+        "nodeTypes": [HOSTILE],
+        "schemaRefs": [HOSTILE],
+    }
+    loop.repository.write("registry.yaml", json.dumps(registry))
+    config = loop.repository.git("show", "HEAD:gitsync.yaml")
+    loop.repository.write("gitsync.yaml", config + "\nregistry: registry.yaml\n")
+    case = {"name": HOSTILE, "expect": {"status": "SUCCEEDED"}}
+    loop.repository.write("tests/t.yaml", json.dumps({"workflow": "evil", "cases": [case]}))
+    loop.repository.commit(HOSTILE)
+    loop.editor.create(None, "unnamed")
+    loop.editor.create(HOSTILE, HOSTILE)
+    loop.editor.create("theirs", HOSTILE)
+    loop.editor.write_text("theirs", json.dumps(evil["draft"]["definition"]))
+    return loop
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_text_from_a_workflow_stays_text(hostile: Loop, words: list[str]) -> None:
+    ran = hostile.gitsync(*words)
+
+    told = ran.out + ran.err
+    lines = told.split("\n")
+    commands = [line for line in lines if line.lstrip().startswith("::") or "##[" in line]
+    assert [
+        ascii(line) for line in lines if not line.replace("\t", "").replace("\u2060", "").isprintable()
+    ] == []
+    assert [line for line in commands if not line.startswith(OWN_COMMANDS)] == []
+    assert "internal error" not in told
+    if words[-1] in {"json", "sarif"}:
+        json.loads(ran.out)
+
+
+def test_what_was_typed_is_printable_too(hostile: Loop) -> None:
+    ran = hostile.gitsync("status", HOSTILE, "-e", HOSTILE)
+
+    assert ran.code == 4
+    assert "\x1b" not in ran.err
+    assert "\n::" not in ran.err
