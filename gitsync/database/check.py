@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from gitsync.database.adopting import Row, read_rows
 from gitsync.database.connect import mask_url, reading
 from gitsync.database.dangling import Dangling, find_dangling
-from gitsync.database.faults import explain, translated
+from gitsync.database.faults import explain, read_only, translated
 from gitsync.database.ledger import check_ledger
 from gitsync.database.lock import find_holder
 from gitsync.database.rights import READING, WRITING, Rights, read_rights
@@ -64,6 +64,12 @@ def _iter_findings(
     connection: Connection, found: Found, address: str, tenant: str | None, actor: str | None
 ) -> Iterator[Finding]:
     yield _version(found)
+    if found.read_only:
+        yield warning(
+            "server",
+            f"this server is read-only: {found.read_only}; it can be compared and pulled from, not pushed to",
+            read_only("").cure or "",
+        )
     try:
         check_tables(found)
     except GitsyncError as error:

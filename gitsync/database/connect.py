@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -27,13 +27,17 @@ CONNECT_TIMEOUT: Final = 10
 _SECRET: Final = re.compile(r"pass|secret|token|key$", re.IGNORECASE)
 _POSTGRES: Final = {"postgresql", "postgres", "postgresql+psycopg"}
 _SQLITE: Final = {"sqlite", "sqlite+pysqlite"}
+_HOSTS: Final = re.compile(
+    r"(?P<start>postgres(?:ql)?(?:\+psycopg)?://(?:[^@/?]*@)?)(?P<hosts>[^@/?]*[,%][^@/?]*)(?P<rest>(?:[/?].*)?)"
+)
+_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d*))?")
 _WRITING: Final = "gitsync_writing"
 
 
 def parse_url(url: str) -> URL:
     """The URL with gitsync's own driver in it; raises ConfigError for one that cannot be used."""
     try:
-        parsed = make_url(url)
+        parsed = _read_url(url)
         name = parsed.drivername
     except (ArgumentError, ValueError, AttributeError):
         raise _invalid_url("it isn't of the form `scheme://user:password@host/name`") from None
@@ -50,10 +54,30 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="sqlite")
 
 
+def _read_url(url: str) -> URL:
+    """The URL, with hosts in its query that psql knows and SQLAlchemy doesn't: several, and a socket's folder.
+
+    Source: PostgreSQL manual, "Connection URIs".
+    """
+    found = _HOSTS.fullmatch(url)
+    if found is None:
+        return make_url(url)
+    hosts, ports = [], []
+    for place in found["hosts"].split(","):
+        named = _HOST.fullmatch(place)
+        if named is None:
+            raise ValueError(place)
+        hosts.append(unquote(named[1].strip("[]")))
+        ports.append(named[2] or "")
+    parsed = make_url(f"{found['start']}{found['rest']}")
+    query = {"host": ",".join(hosts)} | ({"port": ",".join(ports)} if any(ports) else {})
+    return parsed.set(query=query | dict(parsed.query))
+
+
 def mask_url(url: str) -> str:
     """The URL as it may be shown: no password, no secret in its query."""
     try:
-        parsed = make_url(url)
+        parsed = _read_url(url)
     except (ArgumentError, ValueError, AttributeError):
         return "the database's URL"
     if "@" in (parsed.host or ""):  # the tail of a password
@@ -65,7 +89,8 @@ def mask_url(url: str) -> str:
         for name, value in parsed.query.items()
         if _SECRET.search(name) or "password" in str(value).lower()
     }
-    return parsed.update_query_dict(secrets).render_as_string(hide_password=True).replace("%2A", "*")
+    shown = parsed.update_query_dict(secrets).render_as_string(hide_password=True)
+    return shown.replace("%2A", "*").replace("%2C", ",").replace("%2F", "/")
 
 
 def make_engine(

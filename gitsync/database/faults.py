@@ -18,7 +18,8 @@ ATTEMPTS: Final = 4
 
 _LOCKED: Final = {"55P03"}
 _BROKEN_OFF: Final = {"40P01", "40001"}
-_REFUSED: Final = {"42501", "25006"}
+_REFUSED: Final = {"42501"}
+_READ_ONLY: Final = {"25006"}
 T = TypeVar("T")
 _CHECK_URL: Final = "check the address and that the server runs, then `gitsync db check`"
 
@@ -84,6 +85,8 @@ def _explain_state(state: str, original: object, text: str, address: str) -> Git
             f"{address}: {text}; nothing was written",
             cure="grant the role of the URL this right; `gitsync db check` lists the rights that are missing",
         )
+    if state in _READ_ONLY:
+        return read_only(f"{address}: {text}; nothing was written")
     if state.startswith("28"):
         return _bad_login(text, address)
     if state == "3D000":
@@ -102,6 +105,15 @@ def _explain_state(state: str, original: object, text: str, address: str) -> Git
     if state.startswith(("08", "57P")):
         return DatabaseError(f"{address}: {text}", code="DATABASE_UNREACHABLE", cure=_CHECK_URL)
     return DatabaseError(f"{address}: {text} [{state}]; nothing was written")
+
+
+def read_only(message: str) -> AccessDenied:
+    """The error for a server that nobody may write to."""
+    return AccessDenied(
+        message,
+        code="READ_ONLY_SERVER",
+        cure="write to the primary: give its address, or all hosts with `?target_session_attrs=read-write`",
+    )
 
 
 def _explain_connection(original: object, text: str, address: str) -> GitsyncError:

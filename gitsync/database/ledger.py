@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 import gitsync
 from gitsync.database.batches import iter_rows
+from gitsync.database.faults import read_only
 from gitsync.database.schema import LEDGER_VERSION, LEDGER_WRITABLE, TOKENS, Found, check_ledger_place
 from gitsync.database.tables import Tables
 from gitsync.errors import AccessDenied, DatabaseError
@@ -29,6 +30,13 @@ class Item:
     replaced_document: str | None = None
     replaced_workflow_id: str | None = None
     workflow_id: str | None = None
+
+
+def check_writable(found: Found) -> None:
+    """Raise where a write cannot be made, or not be noted: AccessDenied (READ_ONLY_SERVER), and as `check_ledger`."""
+    if found.read_only:
+        raise read_only(f"this server is read-only: {found.read_only}; nothing was written")
+    check_ledger(found)
 
 
 def check_ledger(found: Found) -> None:

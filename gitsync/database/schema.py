@@ -69,6 +69,10 @@ _POSTGRES_LOOK: Final = text("""
     UNION ALL
     SELECT 'extension', extname, extversion, '' FROM pg_extension WHERE extname = 'citus'
     UNION ALL
+    SELECT 'read-only', '', CASE WHEN pg_is_in_recovery() THEN 'it is a standby of another'
+           ELSE 'default_transaction_read_only is on' END, ''
+     WHERE pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean
+    UNION ALL
     SELECT CASE WHEN c.oid IN (SELECT oid FROM looked) THEN 'here' ELSE 'elsewhere' END, c.relname, n.nspname,
            has_schema_privilege(n.oid, 'USAGE')::text
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -94,6 +98,7 @@ class Found:
     USERS_OF_IDS that are there. hidden: gitsync's tables that are there, and that the role may not read; to it
     there is no ledger. places: table → its schema on PostgreSQL. elsewhere: table → the schemas that have one
     too, and that the search path doesn't lead to. closed: those of them that the role may not use.
+    read_only: why a PostgreSQL server lets nobody write, ``None`` where it does.
     """
 
     is_postgresql: bool
@@ -110,6 +115,7 @@ class Found:
     places: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     closed: frozenset[str] = frozenset()
+    read_only: str | None = None
 
     @property
     def home(self) -> str | None:
@@ -155,6 +161,7 @@ def look(connection: Connection) -> Found:
     places: dict[str, str] = {}
     elsewhere: dict[str, tuple[str, ...]] = {}
     closed: set[str] = set()
+    read_only = None
     for what, table, item, fact in rows:
         if what == "column" and table in columns:
             columns[table][item] = fact
@@ -164,6 +171,8 @@ def look(connection: Connection) -> Found:
             hidden.append(table)
         elif what == "here":
             places[table] = item
+        elif what == "read-only":
+            read_only = item
         elif what == "elsewhere":
             elsewhere[table] = (*elsewhere.get(table, ()), item)
             closed |= {item} if fact == "false" else set()
@@ -189,6 +198,7 @@ def look(connection: Connection) -> Found:
         places=places,
         elsewhere=elsewhere,
         closed=frozenset(closed),
+        read_only=read_only,
     )
 
 

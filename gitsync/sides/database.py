@@ -119,8 +119,8 @@ class Database:
         return self._tables.found.has_ledger
 
     def require_ledger(self) -> None:
-        """Raise DatabaseError (MISSING_LEDGER) before any work is done for a write that cannot be noted."""
-        ledger.check_ledger(self._tables.found)
+        """Raise before any work is done for a write that cannot be made or noted; see `ledger.check_writable`."""
+        ledger.check_writable(self._tables.found)
 
     def identity(self) -> str:
         """What tells this database and tenant from every other; the same as long as the server lives.
@@ -308,7 +308,7 @@ class Database:
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         """What `work` gives, in one transaction under the lock; done again where the server broke it off."""
-        ledger.check_ledger(self._tables.found)
+        ledger.check_writable(self._tables.found)
         with translated(self.address):
             return retried(lambda: self._try(work))
 

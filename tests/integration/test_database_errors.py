@@ -54,6 +54,11 @@ def as_user(url: str, user: str, password: str | None = None) -> str:
         ("postgresql+psycopg://ann@db.example/prod", "postgresql://ann@db.example/prod"),
         ("postgresql:///prod?password=hunter2&user=ann", "postgresql:///prod?password=***&user=ann"),
         ("postgresql:///prod?sslpassword=hunter2", "postgresql:///prod?sslpassword=***"),
+        (
+            "postgres://ann:hunter2@one:5432,two/prod?target_session_attrs=any",
+            "postgresql://ann:***@/prod?host=one,two&port=5432,&target_session_attrs=any",
+        ),
+        ("postgresql://ann@%2Fvar%2Frun/prod", "postgresql://ann@/prod?host=/var/run"),
         ("sqlite:///some/file.db", "sqlite:///some/file.db"),
         ("hunter2", "the database's URL"),
     ],
@@ -71,6 +76,8 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
         "sqlite://",
         "sqlite:///:memory:",
         "postgresql://h:hunter2x/db",
+        "postgresql://h:hunter2x,other/db",
+        "postgresql://[h,hunter2]:x/db",
         "sqlite://file.db",
     ],
 )
@@ -91,6 +98,25 @@ def test_every_common_way_to_write_postgresql_is_understood(scheme: str, postgre
 
     with Instance(f"{scheme}://{rest}", instance.generation, instance.editor).open() as database:
         assert list(database.snapshot().digests) == ["w"]
+
+
+def test_hosts_are_written_as_for_psql(postgres_database: str) -> None:
+    instance = make_instance(postgres_database, Generation.SEED)
+    instance.editor.create("w")
+    parsed = make_url(postgres_database)
+    folder, name = str(parsed.query["host"]), parsed.database
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]  # that nobody listens on
+        for url in (
+            f"postgresql://postgres@{quote(folder, safe='')}/{name}",
+            f"postgresql://postgres@{quote(folder, safe='')}:{parsed.query['port']}/{name}",
+            f"postgresql://postgres@127.0.0.1:{port},{quote(folder, safe='')}:{parsed.query['port']}/{name}",
+            f"postgresql://postgres@[::1]:{port},{quote(folder, safe='')}/{name}?target_session_attrs=read-write",
+            f"postgresql:///{name}?host={folder}&user=postgres",
+        ):
+            with Instance(url, instance.generation, instance.editor).open() as database:
+                assert list(database.snapshot().digests) == ["w"], url
 
 
 # ---------------------------------------------------------------- connections

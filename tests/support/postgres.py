@@ -90,6 +90,18 @@ class OwnServer:
         )
         assert done.returncode == 0, _output(done)
 
+    def become_standby(self) -> None:
+        """Start the server again as one that waits for another's changes, and lets itself be read meanwhile."""
+        data = self.folder / "data"
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
+            settings.write("wal_level = replica\n")
+        self.restart()
+        signal = data / "standby.signal"
+        signal.touch()
+        if self.user is not None:
+            os.chown(signal, self.user, self.user)
+        self.restart()
+
 
 @contextlib.contextmanager
 def own_postgres(choice: str | None = None) -> Iterator[OwnServer]:
