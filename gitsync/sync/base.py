@@ -165,16 +165,22 @@ class _Case:
     ) -> None:
         self.key, self.database, self.repository, self.history = key, database, repository, history
         self.marks = tuple(mark for mark in marks if mark.commit is not None)
+        self.newest_of_all = marks[0] if marks else None  # an import's too
         self.cut = bool(history.all & history.boundary)
         self.held_before = (
             {mark.digest for mark in marks if mark.kind is MarkKind.PUSH}
             | {mark.digest for mark in marks[1:]}
             | {mark.replaced for mark in marks}
         )
-        self.pushed: CommitSet = 0
-        for commit in {mark.commit for mark in self.marks if mark.kind is MarkKind.PUSH}:
-            if commit is not None and history.has(commit):
-                self.pushed |= history.ancestors(commit)
+        self.pushed = self._behind(mark for mark in self.marks if mark.kind is MarkKind.PUSH)
+
+    def _behind(self, marks: Iterable[Mark]) -> CommitSet:
+        """The visible ancestors of the marks' commits, as far as the clone has them."""
+        found: CommitSet = 0
+        for commit in {mark.commit for mark in marks}:
+            if commit is not None and self.history.has(commit):
+                found |= self.history.ancestors(commit)
+        return found
 
     # ---------------------------------------------------------------- the witnesses, in their order
 
@@ -249,8 +255,23 @@ class _Case:
         base: Base = found.pop() if len(found) == 1 else NO_BASE
         if self.database != mark.digest and self.database == base:
             return DIVERGED  # the database went back past the mark: a decision of its own
+        if self._was_taken_in_since(mark, behind):
+            return self._with(mark.digest)
         past = behind if self.database == mark.digest else self.pushed | behind
         return self._follow(base, past=past, newest=self._newest())
+
+    def _was_taken_in_since(self, mark: Mark, behind: CommitSet) -> bool:
+        """Whether a mark on another branch is the last word of the ledger and of the database, and here as well.
+
+        So it is where the branch that was deployed has been squashed or rebased into this one.
+        """
+        if mark.digest is None or self.database != mark.digest or mark is not self.newest_of_all:
+            return False
+        others = self._behind(
+            other for other in self.marks if other.kind is MarkKind.PUSH and other is not mark
+        )
+        since = self.history.all & ~behind & ~others
+        return bool(self.history.introducing(self.key, mark.digest) & since)
 
     def _follow(self, base: Base, *, past: CommitSet, newest: Base) -> Judgement:
         """The judgement from `base`, unless the branch has seen the database's content since.

@@ -249,3 +249,90 @@ def test_a_pull_without_a_ledger_is_remembered_by_its_commit(tmp_path: Path) -> 
 
     assert pushed.changes == {"a": "update"}
     assert loop.editor.text("a") == "X3"
+
+
+def deploy_branch(loop: Loop) -> str:
+    """The commit of a branch that changes ``a`` to X2, deployed from there; ``main`` holds X1 and is checked out."""
+    loop.commit(a="X1")
+    loop.push()
+    loop.repository.git("switch", "--quiet", "--create", "feature")
+    deployed = loop.commit(a="X2")
+    loop.push("--update")
+    loop.repository.git("switch", "--quiet", "main")
+    return deployed
+
+
+def squash_branch(loop: Loop) -> None:
+    """Bring the branch to ``main`` as one new commit."""
+    loop.repository.git("merge", "--quiet", "--squash", "feature")
+    loop.repository.commit("Squash the feature")
+
+
+def test_main_goes_on_after_a_deployed_branch_was_squashed(loop: Loop) -> None:
+    deploy_branch(loop)
+    squash_branch(loop)
+    squashed = loop.states()
+    loop.commit(a="X3")
+
+    state = loop.states()
+    loop.push("--update")
+
+    assert (squashed, state) == ({"a": "in-sync"}, {"a": "repository-ahead"})
+    assert loop.editor.text("a") == "X3"
+
+
+def test_main_goes_on_after_a_deployed_branch_was_rebased(loop: Loop) -> None:
+    deploy_branch(loop)
+    loop.commit(b="B1")
+    loop.repository.git("switch", "--quiet", "feature")
+    loop.repository.git("rebase", "--quiet", "main")
+    loop.repository.git("switch", "--quiet", "main")
+    loop.repository.git("merge", "--quiet", "--ff-only", "feature")
+    loop.commit(a="X3")
+
+    state = loop.states()
+    loop.push("--update")
+
+    assert state == {"a": "repository-ahead", "b": "new-in-repository"}
+    assert loop.editor.texts() == {"a": "X3", "b": "B1"}
+
+
+def test_a_clone_that_lacks_the_squashed_branch_is_cured_by_fetching_its_commit(
+    loop: Loop, tmp_path: Path
+) -> None:
+    deployed = deploy_branch(loop)
+    squash_branch(loop)
+    loop.commit(a="X3")
+    clone = second_clone(loop, tmp_path / "second", "--single-branch", "--branch", "main")
+
+    before = clone.gitsync("push", "--update")
+    clone.repository.git("fetch", "--quiet", "origin", deployed)
+    clone.push("--update")
+
+    assert before.code == 6
+    assert f"git fetch origin {deployed}" in before.err
+    assert loop.editor.text("a") == "X3"
+
+
+def test_what_the_editor_put_back_after_a_squash_was_deployed_stays(loop: Loop) -> None:
+    """Breaks: any mark on another branch counts that the database equals, the newest or not."""
+    deploy_branch(loop)
+    squash_branch(loop)
+    loop.commit(a="X3")
+    loop.push("--update")
+    loop.editor.save("a", "X2")
+    loop.commit(a="X4")
+
+    loop.gitsync("push", "--update")
+
+    assert loop.editor.text("a") == "X2"
+
+
+def test_a_deployed_branch_that_nobody_took_over_is_not_overwritten(loop: Loop) -> None:
+    """Breaks: a mark counts though its commit is no ancestor."""
+    deploy_branch(loop)
+    loop.commit(a="X3")
+
+    pushed = loop.gitsync("push", "--update")
+
+    assert (pushed.code, loop.editor.text("a")) == (3, "X2")

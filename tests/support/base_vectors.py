@@ -13,6 +13,7 @@ import importlib.util
 import json
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ STATES = {
     "deleted-in-db": "deleted-in-database",
     "repo-ahead": "repository-ahead",
 }
+TODAY = {"came_back": "newest", "pull_after_older": False, "rename": "never"}
+"""The rules of the model that gitsync follows; those that undo, rename and watch need are stricter."""
 
 
 def load_model(path: str) -> Any:
@@ -112,9 +115,9 @@ def draw(model: Any, *, histories: int, seed: int, most: int) -> list[dict[str, 
                 group.append(vector)
 
     rng = random.Random(seed)
-    pool = [step for step in model.STEPS for _ in range(step[1])]
+    pool = [step for step in model.sized(model.STEPS) for _ in range(step[1])]
     for i in range(histories):
-        rules = model.RULES[("amended", "amended-readonly-pulls")[i % 2]]
+        rules = replace(model.RULES[("amended", "amended-readonly-pulls")[i % 2]], **TODAY)
         world = Recorder(rules, set(), ledger=i % 5 != 0)
         for _ in range(45):
             name, _, sizes = rng.choice(pool)
