@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from gitsync.errors import (
     AccessDenied,
@@ -24,6 +25,7 @@ from gitsync.workflow.canonical import canonical_bytes
 JSON: Final = "application/json; charset=utf-8"
 RETRY_AFTER: Final = 5
 """Seconds that a client is told to wait, where waiting may help."""
+_PIECE: Final = 256 * 1024
 
 _STATUS: Final[Mapping[type[GitsyncError], int]] = {
     InvalidInput: 400,
@@ -64,9 +66,23 @@ class HttpError(Exception):
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Pieces(Response):
+    """An answer that is sent bit by bit, so that its end means that nearly all of it has been taken."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; the server waits where the client does not take what was sent before."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body = memoryview(self.body)
+        for start in range(0, max(1, len(body)), _PIECE):
+            end = start + _PIECE
+            await send(
+                {"type": "http.response.body", "body": bytes(body[start:end]), "more_body": end < len(body)}
+            )
+
+
 def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The value as JSON, every digit of its numbers kept."""
-    return Response(
+    return Pieces(
         canonical_bytes(value), status, {"content-type": JSON, "cache-control": "no-store", **(headers or {})}
     )
 

@@ -14,6 +14,7 @@ from gitsync.server.service import ImportRequest
 from gitsync.server.state import Bounds, Server
 from gitsync.sync.imports import ImportPolicy
 from gitsync.sync.limits import Limits
+from gitsync.workflow.parse import most_values
 
 COOKIE: Final = "gitsync-token"
 _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
@@ -106,4 +107,11 @@ async def _read_body(bounds: Bounds, request: Request) -> bytes:
             f"the body did not arrive within {bounds.upload:g} seconds; nothing was written",
             headers={"connection": "close"},
         ) from None
+    if most_values(parts) > bounds.values:
+        raise HttpError(
+            413,
+            "BODY_TOO_LARGE",
+            f"the body holds more than {bounds.values} values, which would take too much memory",
+            {"limit": bounds.values},
+        )
     return bytes(parts)

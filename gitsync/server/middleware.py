@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -52,7 +53,9 @@ class Observed:
 
         self._metrics.in_flight.inc()
         try:
-            await self._answer(scope, receive, observed_send, is_started=lambda: status != 0)
+            async with contextlib.AsyncExitStack() as held:
+                scope["state"]["held"] = held  # what is let go when the answer has been sent
+                await self._answer(scope, receive, observed_send, is_started=lambda: status != 0)
         finally:
             self._metrics.in_flight.dec()
             seconds = self._clock() - started

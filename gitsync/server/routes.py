@@ -10,8 +10,9 @@ from starlette.responses import Response
 from gitsync import __version__
 from gitsync.database.tokens import Role
 from gitsync.errors import GitsyncError
-from gitsync.server.answers import JSON, HttpError, http_error, json_answer
+from gitsync.server.answers import JSON, HttpError, Pieces, http_error, json_answer
 from gitsync.server.incoming import admit, read_import
+from gitsync.server.lanes import Lane
 from gitsync.server.metrics import CONTENT_TYPE
 from gitsync.server.offers import find_schema, list_actions, list_nodes
 from gitsync.server.openapi import make_openapi
@@ -29,6 +30,7 @@ class Routes:
     async def definitions(self, request: Request) -> Response:
         """The rows of all workflows; hidden ones for an admin alone, as the product has it."""
         token = await admit(self._server, request, Role.READ)
+        await _hold(request, self._server.whole)
         rows = await self._server.call(self._service.definitions, with_hidden=token.role is Role.ADMIN)
         return json_answer(rows)
 
@@ -55,6 +57,7 @@ class Routes:
     async def export_all(self, request: Request) -> Response:
         """The bundle of many workflows."""
         await admit(self._server, request, Role.ADMIN)
+        await _hold(request, self._server.whole)
         patterns = request.query_params.getlist("key")
         return _bundle_answer(await self._server.call(self._service.export, patterns))
 
@@ -63,10 +66,10 @@ class Routes:
         await admit(self._server, request, Role.ADMIN)
         metrics = self._server.metrics
         try:
+            await _hold(request, self._server.bodies)
             wanted = await read_import(self._server, request)
-            bundle, policy = await self._server.call(self._service.read_import, wanted)
             async with self._server.turn_to_write():
-                summary = await self._server.write(partial(self._service.import_, wanted, bundle, policy))
+                summary = await self._server.write(partial(self._service.import_, wanted))
         except (GitsyncError, HttpError) as error:
             found = error if isinstance(error, HttpError) else http_error(error)
             metrics.count_import("refused" if found.status < 500 else "failed")
@@ -115,10 +118,15 @@ class Routes:
         return json_answer(self._openapi)
 
 
+async def _hold(request: Request, lane: Lane) -> None:
+    """Take a place that is held until the answer has been sent."""
+    await request.state.held.enter_async_context(lane.turn())
+
+
 def _bundle_answer(data: bytes, *, etag: str | None = None) -> Response:
     headers = {
         "content-type": JSON,
         "content-disposition": 'attachment; filename="workflow-bundle.json"',
         "cache-control": "no-store",
     }
-    return Response(data, headers=headers | ({"etag": etag} if etag else {}))
+    return Pieces(data, headers=headers | ({"etag": etag} if etag else {}))

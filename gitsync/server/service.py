@@ -32,6 +32,10 @@ READERS: Final = 8
 """Reading requests that are worked on at a time; each has a connection of its own."""
 STRANGERS: Final = 2
 """The same of requests of which nobody knows yet who sent them."""
+WHOLE: Final = 2
+"""Requests for everything at a time, from when they are begun until their answers have been taken."""
+BODIES: Final = 4
+"""Bodies that are held at a time; one of them is parsed."""
 _TRIES: Final = 5
 _WRAPPED: Final = {"bundle", "expectedDigests"}
 
@@ -152,12 +156,9 @@ class Service:
             keys = database.list_ids().keys() | database.twins.keys()
             return self._export(database, select_keys(keys, list(patterns)))[0]
 
-    def read_import(self, request: ImportRequest) -> tuple[BundleSide, ImportPolicy]:
-        """The bundle of a request and what may be done with it; asks no database."""
-        return _read_request(request)
-
-    def import_(self, request: ImportRequest, bundle: BundleSide, policy: ImportPolicy) -> dict[str, Any]:
+    def import_(self, request: ImportRequest) -> dict[str, Any]:
         """The summary of an import that has been made, or was only looked at."""
+        bundle, policy = _read_request(request)
         in_place = self.place.in_place if request.in_place is None else request.in_place
         with self._database(in_place=in_place) as database:
             if not request.dry_run:

@@ -19,7 +19,7 @@ from gitsync.errors import GitsyncError
 from gitsync.server.answers import HttpError, http_error
 from gitsync.server.lanes import Lane, Recent
 from gitsync.server.metrics import Metrics
-from gitsync.server.service import READERS, STRANGERS, Service
+from gitsync.server.service import BODIES, READERS, STRANGERS, WHOLE, Service
 from gitsync.sync.limits import Limits
 from gitsync.workflow.rules.rule import Settings
 
@@ -38,12 +38,17 @@ class Bounds:
     connections: how many there may be.
     """
 
-    body: int = 64 * 1024 * 1024
+    body: int = 32 * 1024 * 1024
     upload: float = 60.0
     turn: float = 60.0
     head: float = 10.0
     idle: float = 30.0
     connections: int = 512
+
+    @property
+    def values(self) -> int:
+        """How many JSON values a body may hold: twice as many as workflows have in as many bytes."""
+        return max(1000, self.body // 24)
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class Server:
 
     rules: the severities of the rules that an import is judged by. clock: seconds, from anywhere.
     readers, strangers: the lanes of those who are signed in, and of those of whom that isn't known yet.
+    whole, bodies: those of what takes much memory: all workflows in one answer, and what is to be imported.
     """
 
     service: Service
@@ -63,6 +69,8 @@ class Server:
     metrics: Metrics = field(default_factory=Metrics)
     readers: Lane = field(init=False)
     strangers: Lane = field(init=False)
+    whole: Lane = field(init=False)
+    bodies: Lane = field(init=False)
     _writer: asyncio.Lock = field(default_factory=asyncio.Lock)
     _verdicts: Recent[str, Token | None] = field(init=False)
     _signed_in: set[str] = field(default_factory=set)
@@ -71,6 +79,8 @@ class Server:
     def __post_init__(self) -> None:
         self.readers = Lane(READERS, queue=1000, patience=self.bounds.turn)
         self.strangers = Lane(STRANGERS, queue=64, patience=self.bounds.turn)
+        self.whole = Lane(WHOLE, queue=100, patience=self.bounds.turn)
+        self.bodies = Lane(BODIES, queue=1000, patience=self.bounds.turn)
         self._verdicts = Recent(VERDICT_SECONDS, most=1024, clock=self.clock)
         self._readiness = Recent(READY_SECONDS, clock=self.clock)
 

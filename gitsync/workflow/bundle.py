@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final
 
 from gitsync.errors import InvalidInput, Problem
@@ -16,6 +17,7 @@ from gitsync.workflow.check import Fault, accept_document, locate, problems_of
 from gitsync.workflow.document import FORMAT, FORMAT_VERSION, REFERENCE, iter_definitions
 from gitsync.workflow.parse import invalid_input, parse_json, parse_stored
 from gitsync.workflow.references import called_keys, raw_calls, to_ids, to_references
+from gitsync.workflow.scan import MAX_FAULTS
 from gitsync.workflow.schema import accepts, iter_faults, type_name
 from gitsync.workflow.types import Document, Json, Key
 
@@ -144,7 +146,7 @@ def _check_header(bundle: dict[str, Json], file: str) -> None:
 def _check_schema(bundle: dict[str, Json], data: bytes, file: str) -> None:
     if accepts("bundle.v1", bundle):
         return
-    faults = list(iter_faults("bundle.v1", bundle))
+    faults = list(islice(iter_faults("bundle.v1", bundle), MAX_FAULTS))
     problems = problems_of(
         [Fault(fault.at, "SCHEMA_VALIDATION_FAILED", fault.message) for fault in faults], data, file=file
     )

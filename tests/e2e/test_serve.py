@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from gitsync.database.tokens import Role
 from gitsync.server.openapi import make_openapi
+from gitsync.server.service import BODIES, WHOLE
 from gitsync.server.state import READY_SECONDS, VERDICT_SECONDS, Bounds
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
@@ -28,6 +30,7 @@ from tests.support.server import (
     TLS,
     Running,
     add_token,
+    connected,
     in_threads,
     metric,
     queries,
@@ -525,6 +528,63 @@ def test_a_body_that_is_too_large_or_too_slow_is_refused(loop: Loop) -> None:
     assert refusal(declared) == (413, "BODY_TOO_LARGE")
     assert refusal(streamed) == (413, "BODY_TOO_LARGE")
     assert b" 408 " in answer
+
+
+def test_a_body_with_too_many_values_is_refused_before_it_is_parsed(loop: Loop) -> None:
+    with running_server(url_of(loop), bounds=Bounds(body=100_000)) as server:
+        answer = server.post(b"[" + b"[]," * 30_000 + b"[]]")
+
+    assert refusal(answer) == (413, "BODY_TOO_LARGE")
+    assert "4166 values" in answer.json()["error"]
+
+
+def test_a_body_waits_until_there_is_room_for_it(loop: Loop, server: Running) -> None:
+    loop.editor.save("a", "A")
+    bundle = canonical_bytes(export(loop))
+    head = (
+        f"POST {DEFINITIONS}/import HTTP/1.1\r\nHost: x\r\nContent-Length: {len(bundle)}\r\n"
+        f"Authorization: {server.admin.headers['authorization']}\r\n\r\n"
+    )
+
+    def work(number: int) -> httpx.Response | None:
+        if number:
+            return server.post(bundle, params={"force": "true"})
+        wait_for(lambda: server.server.bodies.waiting == 1)
+        others.close()
+        return None
+
+    with contextlib.ExitStack() as others:
+        for _ in range(BODIES):
+            others.enter_context(connected(server.url, head.encode() + bundle[:-1]))
+        wait_for(lambda: metric(server.nobody, "gitsync_http_requests_in_flight") == BODIES + 1)
+        _, answer = in_threads(2, work)
+
+    assert answer.status_code == 200
+
+
+def test_an_answer_with_everything_takes_its_place_until_it_has_been_taken(
+    loop: Loop, server: Running
+) -> None:
+    for number in range(6):
+        loop.editor.save(f"k{number}", "x" * 3_000_000)  # more than the two sides' buffers hold
+    token = server.admin.headers["authorization"]
+    request = f"GET {DEFINITIONS} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n"
+
+    def work(number: int) -> httpx.Response | None:
+        if number:
+            return server.admin.get(f"{DEFINITIONS}/export")
+        wait_for(lambda: server.server.whole.waiting == 1)
+        others.close()
+        return None
+
+    with contextlib.ExitStack() as others:
+        for _ in range(WHOLE):
+            client = others.enter_context(connected(server.url, request.encode(), buffer=4096))
+            assert client.recv(9) == b"HTTP/1.1 "
+        _, answer = in_threads(2, work)
+
+    assert answer.status_code == 200
+    assert len(answer.json()["workflows"]) == 6
 
 
 def test_who_may_not_import_is_refused_before_the_body_is_read(loop: Loop) -> None:

@@ -166,6 +166,16 @@ def test_schema_faults_come_all_together_as_a_javascript_validator_reports_them(
     assert all(problem.line for problem in error.problems)
 
 
+def test_a_bundle_of_nothing_but_faults_lists_some_of_them() -> None:
+    data = wrap(*[{}] * 3000)
+
+    with pytest.raises(InvalidInput) as caught:
+        read_bundle(data, file="b.json")
+
+    assert caught.value.code == "SCHEMA_VALIDATION_FAILED"
+    assert len(caught.value.problems) == len(caught.value.details["errors"]) == 1000
+
+
 def test_an_empty_bundle_is_refused() -> None:
     error = refusal(wrap())
 
