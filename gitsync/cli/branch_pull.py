@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from gitsync.cli.output import echo
 from gitsync.sides.branch import BranchTarget, Start
-from gitsync.sync.pull import PullOptions, base_need, changes_back, check_pull, plan_branch_pull, pull_marks
+from gitsync.sync.pull import (
+    PullOptions,
+    base_need,
+    changes_back,
+    check_pull,
+    plan_branch_pull,
+    pull_marks,
+    pull_subject,
+)
 from gitsync.sync.side import Action, Deployment, Mark, MarkKind
 
 if TYPE_CHECKING:
@@ -31,14 +39,14 @@ class _Made:
 class BranchPull:
     """One pull onto a branch: what it compares, writes and prints. The work tree isn't looked at."""
 
-    def __init__(self, workspace: Workspace, name: str, options: PullOptions) -> None:
+    def __init__(self, workspace: Workspace, name: str, options: PullOptions, *, sign: bool) -> None:
         from gitsync.cli.outcome import announce
 
         self.workspace, self.settings, self.options = workspace, workspace.settings, options
         self.side = workspace.commit_side("HEAD")
         self.database = workspace.database(command="pull")
         announce(workspace, self.settings, self.database.address)
-        self.branch = BranchTarget(name, self.side, database_id=self.database.identity())
+        self.branch = BranchTarget(name, self.side, database_id=self.database.identity(), sign=sign)
         self.warnings: list[str] = []
 
     def run(self, keys: Sequence[str], message: str | None) -> int:
@@ -70,7 +78,7 @@ class BranchPull:
             start,
             wanted,
             judged(self.database.load(written), self.side, self.warnings),
-            message=message or _message(len(wanted), name),
+            message=message or pull_subject(len(wanted), name),
             seal=lambda digest: f"{name} {identity} {comparison.number} {digest}",
         )
         history = self.workspace.history(self.side, identity)
@@ -158,10 +166,6 @@ class BranchPull:
             lines.append("it has no commit in common with HEAD: none here has what both sides held last")
             merge = f"next: `git merge {option}--allow-unrelated-histories {name}`"
         return [*lines, merge]
-
-
-def _message(count: int, environment: str) -> str:
-    return f"Pull {count} workflow{'' if count == 1 else 's'} from {environment}"
 
 
 def _outcome(plan: Plan) -> GitsyncError | None:

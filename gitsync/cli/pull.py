@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from gitsync.cli.output import echo
 if TYPE_CHECKING:
     from gitsync.cli.workspace import Workspace
     from gitsync.errors import GitsyncError
+    from gitsync.sides.committing import PullCommit
     from gitsync.sides.repository import CommitSide
     from gitsync.sync.plan import Plan
     from gitsync.sync.pull import PullPlan
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--force", is_flag=True, help="The database's version wins, over git's and over edits not yet committed."
 )
+@click.option("--no-gpg-sign", is_flag=True, help="Don't sign the commit, whatever commit.gpgSign says.")
 @click.option("--max-deletes", type=click.IntRange(min=0), metavar="N", help="Delete at most N files.")
 @cache_option
 @server_options
@@ -67,13 +69,14 @@ def command(
     message: str | None,
     prune: bool,
     force: bool,
+    no_gpg_sign: bool,
     max_deletes: int | None,
 ) -> int:
     """Bring the database's edits into the files of the work tree.
 
     Writes each workflow that only the database has changed; the rest is listed, and makes the exit code 3.
     Files with uncommitted edits are left alone. With --commit, what was written becomes one commit that
-    notes where it came from; no hook runs for it and it is not signed.
+    notes where it came from; no hook runs for it, and it is signed where commit.gpgSign says so.
 
     With --branch that commit is made on a branch of its own, with what has diverged as well, and nothing else
     is touched: neither the work tree nor the index nor HEAD. Merge it, and what both sides have changed is
@@ -94,15 +97,20 @@ def command(
             from gitsync.sync.pull import PullOptions
 
             limits = replace(workspace.config.limits, max_deletes=max_deletes)
-            return BranchPull(workspace, branch, PullOptions(prune=prune, limits=limits)).run(keys, message)
+            options = PullOptions(prune=prune, limits=limits)
+            return BranchPull(workspace, branch, options, sign=not no_gpg_sign).run(keys, message)
         run = _Pull(workspace, force=force, prune=prune, max_deletes=max_deletes)
+        commit = None
         if make_commit:
-            run.side.git.check_can_commit()
-            with run.side.git.storing() as run.side.on_written:
+            from gitsync.sides.committing import PullCommit
+
+            target = PullCommit(run.side, sign=not no_gpg_sign)
+            with target.storing() as run.side.on_written:
                 pulled = run.write(keys)
+            commit = run.commit(pulled.plan, message, target)
+            pulled = pulled.without(target.kept, run.comparison)
         else:
             pulled = run.write(keys)
-        commit = run.commit(pulled.plan, message) if make_commit else None
         outcome = pull_outcome(pulled)
         run.print(pulled, commit, outcome)
         return finish(settings, outcome)
@@ -157,20 +165,28 @@ class _Pull:
             pulled = pulled.without(applied.kept, comparison)
         return pulled
 
-    def commit(self, plan: Plan, message: str | None) -> str | None:
+    def commit(self, plan: Plan, message: str | None, target: PullCommit) -> str | None:
         """Make one commit of what was written, with the trailer that says where it came from."""
         from gitsync.sides.history import PULL_TRAILER, seal_of
+        from gitsync.sync.pull import pull_subject
 
-        side, name = self.side, self.workspace.environment.name
-        blobs = side.blobs
+        name, number, identity = (
+            self.workspace.environment.name,
+            self.comparison.number,
+            self.database.identity(),
+        )
         written = self._unfinished() | {change.key: change.after for change in plan.changes}
-        if not written:
-            return None
-        changed = {side.path(key): after for key, after in written.items() if after != blobs.get(key)}
-        number, identity = self.comparison.number, self.database.identity()
-        trailer = f"{PULL_TRAILER}: {name} {identity} {number} {seal_of(changed)}"
-        text = message or f"Pull {len(written)} workflows from {name}"
-        return side.git.commit(sorted(map(side.path, written)), f"{text.rstrip()}\n\n{trailer}\n")
+
+        def describe(changed: Mapping[str, str | None]) -> str:
+            text = message or pull_subject(len(changed), name)
+            return f"{text.rstrip()}\n\n{PULL_TRAILER}: {name} {identity} {number} {seal_of(changed)}\n"
+
+        commit = target.make(written, describe)
+        if commit is not None and target.is_detached:
+            self.warnings.append(
+                f"HEAD is detached, so no branch holds commit {commit[:10]}: `git branch NAME {commit[:10]}` keeps it"
+            )
+        return commit
 
     def _unfinished(self) -> dict[Key, Digest | None]:
         """What a pull that was stopped before its commit has left: files that equal the database, uncommitted."""
@@ -183,7 +199,8 @@ class _Pull:
                 key: None for key, digest in side.uncommitted.items() if not digest and key not in there
             }
         chosen = {entry.key for entry in self.comparison.entries} if self.comparison.is_selected else in_step
-        return {key: in_step[key] for key in in_step.keys() & chosen if side.committed(key) != in_step[key]}
+        left = {key: in_step[key] for key in in_step.keys() & chosen if side.committed(key) != in_step[key]}
+        return {key: digest for key, digest in left.items() if side.holds(key, digest)}
 
     def print(self, pulled: PullPlan, commit: str | None, outcome: GitsyncError | None) -> None:
         """The result, as text, JSON or Markdown."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gitsync.errors import GitError, GitsyncError
 from gitsync.finding import Finding, as_fault, counted, fault, fine, listed, warning
 from gitsync.git import REPOSITORY_VARIABLES, SETTING_VARIABLES, ZERO, GitRepository
-from gitsync.git.facts import OLDEST_GIT, GitFacts, git_version
+from gitsync.git.facts import OLDEST_GIT, GitFacts, git_version, plain_attributes
 from gitsync.sides.repository import CommitSide
 
 
@@ -153,10 +153,7 @@ class _Checkup:
             if self.facts.is_on("core.safecrlf"):
                 found.append("`core.safecrlf` makes git refuse to add what gitsync writes")
         if found:
-            cure = (
-                f"`echo '*.json -text -filter -ident -working-tree-encoding -eol' >> {inside}`, and commit it"
-            )
-            yield warning("attributes", "; ".join(found), cure)
+            yield warning("attributes", "; ".join(found), plain_attributes(self.folder))
         if attributes.get("merge", "set") != "set":
             yield warning(
                 "merge driver",

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
-from typing import Final, Self
+from collections.abc import Collection, Iterable
 
 from gitsync.errors import GitError
+from gitsync.git.commits import Commits
 from gitsync.git.process import reason_of
-from gitsync.git.repository import _WHOLE, ZERO, GitRepository, TreeEntry
-
-_OWN_INDEX: Final = (*_WHOLE, "-c", "core.splitIndex=false", "-c", "i18n.commitEncoding=UTF-8")
-"""A split index would leave its shared half in the repository."""
+from gitsync.git.repository import ZERO
 
 
-class Branches(GitRepository):
+class Branches(Commits):
     """A repository as a place to commit to by plumbing alone, bare or with a work tree."""
-
-    @classmethod
-    def of(cls, repository: GitRepository) -> Self:
-        """The same repository."""
-        return cls(repository.top, repository.git_dir, is_bare=repository.is_bare)
 
     def check_name(self, name: str) -> None:
         """Raise GitError (INVALID_BRANCH) where no branch can be called `name`."""
@@ -86,31 +77,6 @@ class Branches(GitRepository):
         asked = "".join(f"{oid}\n" for oid in sorted(oids)).encode()
         out = self._bytes(["cat-file", "--batch-check", "--buffer"], stdin=asked) if oids else b""
         return frozenset(line.split()[0] for line in out.decode().splitlines() if line.endswith(" missing"))
-
-    def write_commit(
-        self, parent: str | None, files: Mapping[str, TreeEntry | None], message: str
-    ) -> str | None:
-        """The id of a commit after `parent` with `files` changed, ``None`` where that changes nothing.
-
-        parent: ``None`` for a commit without one. files: path → its entry, ``None`` where it is to go.
-        """
-        lines = []
-        for path, entry in sorted(files.items()):
-            mode, oid = ("0", ZERO) if entry is None else (entry.mode, entry.oid)
-            lines.append(f"{mode} {oid}\t".encode() + path.encode() + b"\0")
-        with tempfile.TemporaryDirectory() as folder:
-            own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-
-            def run(*words: str, stdin: bytes = b"") -> str:
-                return self._bytes([*_OWN_INDEX, *words], stdin=stdin, env=own).decode().strip()
-
-            run("read-tree", parent or "--empty")
-            run("update-index", "-z", "--index-info", stdin=b"".join(lines))
-            tree = run("write-tree", "--missing-ok")
-            if parent and tree == run("rev-parse", f"{parent}^{{tree}}"):
-                return None
-            behind = ["-p", parent] if parent else []
-            return run("commit-tree", "--no-gpg-sign", tree, *behind, "-F", "-", stdin=message.encode())
 
     def move(self, name: str, commit: str, *, before: str | None, reason: str) -> None:
         """Let branch `name` point to `commit`, if it still points to `before` (``None``: isn't there yet)."""

@@ -14,13 +14,6 @@ from gitsync.git.repository import ZERO, GitRepository
 
 OLDEST_GIT: Final = (2, 30)
 ATTRIBUTES: Final = ("text", "eol", "filter", "ident", "working-tree-encoding", "merge")
-IN_PROGRESS: Final = {
-    "MERGE_HEAD": "merge",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
-    "rebase-merge": "rebase",
-    "rebase-apply": "rebase",
-}
 
 
 def git_version() -> tuple[tuple[int, int], str]:
@@ -28,6 +21,12 @@ def git_version() -> tuple[tuple[int, int], str]:
     text = Git(Path()).run(["version"]).decode(errors="replace").removeprefix("git version ").strip()
     numbers = re.match(r"(\d+)\.(\d+)", text)
     return ((int(numbers[1]), int(numbers[2])) if numbers else (0, 0)), text
+
+
+def plain_attributes(folder: str) -> str:
+    """What to type so that git changes no file of `folder` on its way in or out."""
+    inside = f"{folder}/.gitattributes" if folder else ".gitattributes"
+    return f"`echo '*.json -text -filter -ident -working-tree-encoding -eol' >> {inside}`, and commit it"
 
 
 class GitFacts(GitRepository):
@@ -111,11 +110,6 @@ class GitFacts(GitRepository):
         """Whether a ``grafts`` file rewrites the history that git shows."""
         path = self.top / Path(self._text(["rev-parse", "--git-path", "info/grafts"]).strip())
         return path.is_file() and bool(path.read_bytes().strip())
-
-    @property
-    def in_progress(self) -> str | None:
-        """The operation that waits to be finished, such as ``merge``."""
-        return next((word for name, word in IN_PROGRESS.items() if (self.git_dir / name).exists()), None)
 
     def visible(self, commit: str) -> int:
         """How many commits are behind `commit`, itself included."""

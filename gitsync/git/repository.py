@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +18,15 @@ from gitsync.git.process import Git, reason_of, target_of
 
 _WHOLE: Final = ("-c", "core.sparseCheckout=false")
 """A sparse checkout would hide its marks from us, and refuse paths outside its definition."""
+_IN_PROGRESS: Final = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply/applying": "am",
+    "rebase-apply": "rebase",
+}
+"""What git leaves in its folder while it waits for a person."""
 ZERO: Final = "0" * 40
 """The object id that stands for none: before the first commit, or a file that is not there."""
 
@@ -294,40 +301,20 @@ class GitRepository:
         lines = self._bytes([*_WHOLE, "ls-files", "-v", "-z", "--", folder or "."]).split(b"\0")[:-1]
         return frozenset(os.fsdecode(line[2:]) for line in lines if line[:1].islower() or line[:1] == b"S")
 
-    @contextmanager
-    def storing(self) -> Iterator[Callable[[str], None]]:
-        """A function to tell the paths of files as they are written: git makes objects of them meanwhile.
-
-        A commit made later finds the objects there, so that compressing them costs no time of its own. It needs
-        none of them: what fails here is done again, and explained, by the commit.
-        """
-        is_alive = True
-        with self._git.feeding(["hash-object", "-w", "--stdin-paths"]) as feed:
-
-            def store(path: str) -> None:
-                nonlocal is_alive
-                if is_alive and "\n" not in path and not path.startswith('"'):
-                    try:
-                        feed(os.fsencode(path) + b"\n")
-                    except (OSError, GitError):
-                        is_alive = False
-
-            yield store
-
     def check_can_commit(self) -> None:
-        """Raise GitError where a commit could not be made: no identity, or a merge in progress."""
-        for name, what in (
-            ("MERGE_HEAD", "merge"),
-            ("CHERRY_PICK_HEAD", "cherry-pick"),
-            ("REVERT_HEAD", "revert"),
-        ):
-            if (self.git_dir / name).exists():
-                raise GitError(
-                    f"a {what} is in progress in {self.top}",
-                    code="MERGE_IN_PROGRESS",
-                    cure=f"finish it (`git {what} --continue`) or leave it (`git {what} --abort`), then pull again",
-                )
+        """Raise GitError where a commit could not be made: no identity, or a merge or the like in progress."""
+        if what := self.in_progress:
+            raise GitError(
+                f"a {what} is in progress in {self.top}",
+                code="MERGE_IN_PROGRESS",
+                cure=f"finish it (`git {what} --continue`) or leave it (`git {what} --abort`), then pull again",
+            )
         self.check_identity()
+
+    @property
+    def in_progress(self) -> str | None:
+        """The operation that waits to be finished, such as ``merge``."""
+        return next((word for name, word in _IN_PROGRESS.items() if (self.git_dir / name).exists()), None)
 
     def check_identity(self) -> None:
         """Raise GitError where git doesn't know who commits."""
@@ -340,61 +327,6 @@ class GitRepository:
                 code="NO_IDENTITY",
                 cure='`git config user.name "Your Name"` and `git config user.email you@example.com`',
             ) from error
-
-    def commit(self, paths: Sequence[str], message: str, *, stand_in: str = "") -> str | None:
-        """Commit the work tree's state of `paths` alone, whatever else is staged; ``None`` if nothing changed.
-
-        stand_in: the name to commit under where git knows nobody.
-
-        By plumbing: no hook runs and nothing is signed, so that a pull in a pipeline cannot hang or be changed.
-        """
-        head = self.resolve("HEAD")
-        tracked = set(self._bytes(["ls-files", "-z"]).split(b"\0"))
-        there = [p for p in paths if os.fsencode(p) in tracked or os.path.lexists(self.top / p)]
-        if head is None and not there:
-            return None  # never committed, and gone
-        listed = b"".join(os.fsencode(path) + b"\0" for path in there)
-        if unwatched := self.unwatched("").intersection(there):
-            marked = b"".join(os.fsencode(path) + b"\0" for path in sorted(unwatched))
-            for flag in ("--no-assume-unchanged", "--no-skip-worktree"):  # git would leave them out, silently
-                self._bytes(["update-index", flag, "-z", "--stdin"], stdin=marked)
-        if there:  # what is gone from disk and index, git would complain of
-            add = ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"]
-            self._bytes([*_WHOLE, *add], stdin=listed)
-        tree = self._tree_of(head, paths)
-        if head is not None and tree == self._text(["rev-parse", f"{head}^{{tree}}"]).strip():
-            return None
-        parents = ["-p", head] if head else []
-        words = ["commit-tree", "--no-gpg-sign", tree, *parents, "-F", "-"]
-        names = {f"GIT_{role}_NAME": stand_in for role in ("AUTHOR", "COMMITTER")}
-        mails = {f"GIT_{role}_EMAIL": f"{stand_in}@localhost" for role in ("AUTHOR", "COMMITTER")}
-        who = names | mails if stand_in else {}
-        commit = self._bytes(words, stdin=message.encode(), env=who).decode().strip()
-        subject = message.splitlines()[0]
-        self._bytes(["update-ref", "-m", f"commit: {subject}", "HEAD", commit, head or ZERO])
-        return commit
-
-    def _tree_of(self, head: str | None, paths: Sequence[str]) -> str:
-        """The tree of HEAD with the index's state of `paths`."""
-        ours = {os.fsencode(path) for path in paths}
-        base = head or self._text(["hash-object", "-t", "tree", "--stdin"], stdin=b"").strip()
-        staged = self._bytes(["diff-index", "--cached", "--name-only", "-z", "--no-renames", base]) if head else (
-            self._bytes(["ls-files", "-z"])
-        )  # fmt: skip
-        if ours.issuperset(staged.split(b"\0")[:-1]):
-            return self._text(["write-tree"]).strip()
-        entries = self._bytes(["ls-files", "-s", "-z"]).split(b"\0")[:-1]
-        held = {entry.partition(b"\t")[2]: entry for entry in entries}
-        lines = [held.get(path, b"0 " + ZERO.encode() + b"\t" + path) for path in sorted(ours)]
-        with tempfile.TemporaryDirectory() as folder:
-            own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            self._bytes(["read-tree", head] if head else ["read-tree", "--empty"], env=own)
-            self._bytes(
-                ["update-index", "-z", "--index-info"],
-                stdin=b"".join(line + b"\0" for line in lines),
-                env=own,
-            )
-            return self._bytes(["write-tree"], env=own).decode().strip()
 
     # ---------------------------------------------------------------- one call
 

@@ -43,12 +43,13 @@ class BranchTarget:
     """One branch to pull onto, over the commit that HEAD names.
 
     source: the side of that commit. database_id: only a branch whose last commit is a pull of this database
-    is gone on with.
+    is gone on with. sign: as ``commit.gpgSign`` says, unless it is ``False``.
     """
 
-    def __init__(self, name: str, source: CommitSide, *, database_id: str) -> None:
+    def __init__(self, name: str, source: CommitSide, *, database_id: str, sign: bool = True) -> None:
         self.name, self._source, self._database_id = name, source, database_id
         self._git = Branches.of(source.git)
+        self._sign = sign and self._git.signs
         self._git.check_name(name)
         self._git.check_identity()
         self.tip = self._git.tip(name)
@@ -130,7 +131,7 @@ class BranchTarget:
             files[self._source.path(key)] = None if oid is None else TreeEntry(mode, "blob", oid)
         value = seal(seal_of({path: entry.oid if entry else None for path, entry in files.items()}))
         commit = self._git.write_commit(
-            start.parent, files, f"{message.rstrip()}\n\n{PULL_TRAILER}: {value}\n"
+            start.parent, files, f"{message.rstrip()}\n\n{PULL_TRAILER}: {value}\n", sign=self._sign
         )
         if commit is not None:
             self._git.move(self.name, commit, before=start.tip, reason=f"gitsync: {message.splitlines()[0]}")

@@ -12,6 +12,7 @@ from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.git import ZERO, GitRepository, TreeEntry, broken_object
+from gitsync.git.commits import Commits
 from gitsync.sides.disk import Disk, misplaced_files
 from gitsync.sides.files import Held, compare_and_set, look, remove_leftovers
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
@@ -230,9 +231,11 @@ class WorkTree(CommitSide):
         A file that no longer holds what the plan has seen is kept, and named in the result.
         Raises PlanStale where HEAD or the database has moved since the plan; each file is whole even then.
         """
-        if (self.git.resolve("HEAD") or ZERO) != self.commit:
+        head, ending = self.git.resolve("HEAD") or ZERO, "nothing was written"
+        if moved := self.changed_since(head, [self.path(change.key) for change in changes], ending=ending):
             raise PlanStale(
-                "HEAD has moved while the plan was made; nothing was written", cure="run the pull again"
+                f"{', '.join(sorted(moved))} was committed by somebody else meanwhile; {ending}",
+                cure="run the pull again",
             )
         folder = self.git.top / self.folder
         self._check_inside(folder)
@@ -261,6 +264,25 @@ class WorkTree(CommitSide):
                 cure="mend the cause and pull again: it goes on where this run stopped",
             ) from error
         return Applied(kept=frozenset(kept))
+
+    def changed_since(self, head: str, paths: Collection[str], *, ending: str) -> frozenset[str]:
+        """Those of `paths` that were committed between the commit that the plan has seen and `head`.
+
+        What the plan says of the others holds on `head`, too. Raises PlanStale where that cannot be told, since it
+        isn't reached by plain commits alone; ending: what became of the pull, for the message.
+        """
+        changed = Commits.of(self.git).changed_since(self.commit, head, self.folder)
+        if changed is None:
+            raise PlanStale(
+                f"HEAD has moved from {self.commit[:10]} to {head[:10]} meanwhile, by more than plain commits; {ending}",
+                cure="run the pull again",
+            )
+        return changed.intersection(paths)
+
+    def holds(self, key: Key, digest: Digest | None) -> bool:
+        """Whether the key's file holds just the bytes of that digest, or isn't there where there is none."""
+        held = look(self.git.top / self.path(key))
+        return held is None if digest is None else held is not None and digest_of(held.data) == digest
 
     def _put(self, change: Change, data: bytes | None) -> bool:
         """Replace or delete one file, if it is as the plan has seen it; whether it was."""

@@ -47,7 +47,7 @@ class PullPlan:
         """What is left of it where the files of `kept` were saved while it was carried out."""
         changes = tuple(change for change in self.plan.changes if change.key not in kept)
         saved = tuple(entry for entry in comparison.entries if entry.key in kept)
-        return replace(self, plan=replace(self.plan, changes=changes), saved=saved)
+        return replace(self, plan=replace(self.plan, changes=changes), saved=(*self.saved, *saved))
 
 
 def plan_pull(comparison: Comparison, options: PullOptions, *, uncommitted: Collection[Key]) -> PullPlan:
@@ -164,6 +164,11 @@ def pull_marks(plan: Plan, *, recent: Mapping[Key, Sequence[Mark]], head: str) -
         if newest is None or newest.digest != change.after:
             found[change.key] = Mark(MarkKind.PULL, change.after, head)
     return found
+
+
+def pull_subject(count: int, environment: str) -> str:
+    """What the commit of a pull is called where nobody has said it."""
+    return f"Pull {count} workflow{'' if count == 1 else 's'} from {environment}"
 
 
 def pull_outcome(pulled: PullPlan) -> GitsyncError | None:

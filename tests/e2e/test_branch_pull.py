@@ -469,7 +469,7 @@ def test_a_shallow_clone_that_cannot_tell_refuses(loop: Loop, tmp_path: Path) ->
 
 def test_settings_and_filters_do_not_change_what_is_stored(loop: Loop) -> None:
     diverge(loop)
-    for setting in ("core.autocrlf=true", "core.splitIndex=true", "commit.gpgSign=true", "index.sparse=true"):
+    for setting in ("core.autocrlf=true", "core.splitIndex=true", "index.sparse=true"):
         loop.repository.git("config", *setting.split("="))
     loop.repository.write(".git/info/attributes", "*.json text eol=crlf filter=upper\n")
     loop.repository.git("config", "filter.upper.clean", "tr a-z A-Z")

@@ -53,7 +53,6 @@ def check_both_ways(loop: Loop) -> None:
 
 SETTINGS = (
     "core.quotePath=true",
-    "commit.gpgSign=true",
     "tag.gpgSign=true",
     "gpg.program=/nonexistent/gpg",
     "log.showRoot=false",
@@ -247,17 +246,6 @@ def test_a_bare_repository_of_another_user_is_not_trusted(loop: Loop, tmp_path: 
     ran = gitsync("-C", str(bare), "status", "-o", "json")
 
     assert ran.json["code"] == "DUBIOUS_OWNERSHIP"
-
-
-def test_signing_with_a_broken_program_does_not_stop_a_pull(loop: Loop) -> None:
-    deploy_and_edit(loop)
-    loop.repository.git("config", "commit.gpgSign", "true")
-    loop.repository.git("config", "gpg.program", "/nonexistent/gpg")
-
-    pulled = loop.gitsync("pull", "--commit")
-
-    assert pulled.code == 0, pulled.err
-    assert not loop.repository.git("log", "-1", "--format=%(trailers:key=gpgsig)")
 
 
 def test_variables_that_point_git_elsewhere_are_dropped(loop: Loop, tmp_path: Path) -> None:
