@@ -130,7 +130,8 @@ class _Checkup:
             yield warning(
                 "partial clone",
                 f"objects may be missing here and are not fetched by gitsync (from {', '.join(remotes)})",
-                "`git fetch --refetch --no-filter`, or clone without `--filter`",
+                "`git fetch --refetch --no-filter` and `git config --unset remote.origin.partialCloneFilter`, or a new "
+                "clone without `--filter`",
             )
 
     def _files(self) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import selectors
 import subprocess
 import tempfile
@@ -55,6 +56,7 @@ DEADLINE: Final = 600.0
 """Seconds that one git process may take, or that it may keep a stream waiting."""
 _GRACE: Final = 5.0
 """Seconds that a process has to remove its lock files once it is told to end."""
+_LEFT_OUT: Final = re.compile(r"could not fetch ([0-9a-f]{40}) from promisor remote")
 _MOST_TOLD: Final = 10_000
 """Characters of what git says that are looked at for the reason of a failure."""
 
@@ -90,7 +92,7 @@ class Git:
         """What ``git WORDS`` prints; raises GitError where it fails."""
         answer = self.ask(words, stdin=stdin, env=env)
         if answer.status:
-            raise GitError(f"git {_verb(words)} failed: {reason_of(answer.said)}")
+            raise _failure(words, answer.said)
         return answer.out
 
     def ask(
@@ -112,7 +114,10 @@ class Git:
 
     @contextmanager
     def reading(self, words: Sequence[str], *, stdin: bytes) -> Iterator[IO[bytes]]:
-        """The stream of what ``git WORDS`` prints; one that keeps the reader waiting raises GitError."""
+        """The stream of what ``git WORDS`` prints.
+
+        It raises GitError where it keeps the reader waiting, and at the end of a process that fails.
+        """
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
             given.write(stdin)
             given.seek(0)
@@ -120,7 +125,13 @@ class Git:
             with _ending(process), selectors.DefaultSelector() as selector:
                 assert process.stdout is not None
                 selector.register(process.stdout, selectors.EVENT_READ)
-                raw = _Patient(process.stdout.fileno(), lambda: self._wait(selector, words))
+
+                def check_end() -> None:
+                    if process.wait():
+                        said.seek(0)
+                        raise _failure(words, said.read().decode("utf-8", "replace"))
+
+                raw = _Patient(process.stdout.fileno(), lambda: self._wait(selector, words), check_end)
                 with io.BufferedReader(raw, 1 << 16) as stream:
                     yield stream
 
@@ -204,15 +215,18 @@ class Git:
 class _Patient(io.RawIOBase):
     """A pipe that is waited for before each read."""
 
-    def __init__(self, pipe: int, wait: Callable[[], None]) -> None:
-        self._pipe, self._wait = pipe, wait
+    def __init__(self, pipe: int, wait: Callable[[], None], check_end: Callable[[], None]) -> None:
+        self._pipe, self._wait, self._check_end = pipe, wait, check_end
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         self._wait()
-        return os.readv(self._pipe, [buffer])
+        size = os.readv(self._pipe, [buffer])
+        if size == 0:
+            self._check_end()
+        return size
 
 
 @contextmanager
@@ -239,6 +253,18 @@ def target_of(marker: Path) -> Path:
     if marker.is_file():
         marker = marker.parent / os.fsdecode(marker.read_bytes()).removeprefix("gitdir:").strip()
     return marker.resolve()
+
+
+def _failure(words: Sequence[str], said: str) -> GitError:
+    """The error of a process that failed; what a partial clone left out has a cure of its own."""
+    if left_out := _LEFT_OUT.search(said):
+        return GitError(
+            f"git object {left_out[1]} is not here: this clone was made with --filter",
+            code="MISSING_OBJECT",
+            cure="`git fetch --refetch --no-filter` brings what is missing; "
+            "`git config --unset remote.origin.partialCloneFilter` keeps later fetches whole",
+        )
+    return GitError(f"git {_verb(words)} failed: {reason_of(said)}")
 
 
 def reason_of(said: str) -> str:

@@ -201,11 +201,16 @@ class GitRepository:
         asked = "".join(f"{oid}\n" for oid in wanted).encode()
         with self._git.reading(["cat-file", "--batch", "--buffer"], stdin=asked) as stream:
             for oid in wanted:
-                head = stream.readline().split()
-                if len(head) != 3 or head[1] != b"blob":
-                    raise broken_object(oid)
-                data = stream.read(int(head[2]))
-                stream.read(1)
+                try:
+                    head = stream.readline().split()
+                    if len(head) != 3 or head[1] != b"blob":
+                        raise broken_object(oid)
+                    data = stream.read(int(head[2]))
+                    stream.read(1)
+                except GitError as error:
+                    if error.code == "GIT_ERROR":
+                        raise broken_object(oid) from error
+                    raise
                 yield oid, data
 
     def have(self, oids: Collection[str], *, kind: str = "commit") -> frozenset[str]:
@@ -348,7 +353,7 @@ def broken_object(oid: str) -> GitError:
     return GitError(
         f"git object {oid} is missing or broken here",
         code="MISSING_OBJECT",
-        cure="`git fsck` tells more; `git fetch --refetch` brings a partial clone's objects",
+        cure="`git fsck` tells more; a new clone brings what is missing",
     )
 
 

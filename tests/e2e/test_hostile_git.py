@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsync.git.facts import git_version
 from gitsync.git.process import PINNED
 from tests.support.git import TestRepository, clone, git_environment, make_repository
 from tests.support.loop import Editor, Loop, Ran, gitsync, make_config, make_file, make_loop, second_clone
@@ -501,12 +503,34 @@ def test_a_partial_clone_fetches_no_object_behind_ones_back(loop: Loop, tmp_path
     partial = second_clone(loop, tmp_path / "partial", "--filter=blob:none")
     loop.repository.path.rename(tmp_path / "unreachable")
 
-    states = partial.gitsync("status", "-o", "json")
+    ran = partial.gitsync("export", "--all", "--from-repo", "--ref", "HEAD~1", "-o", "json")
 
-    assert states.code in {0, 1}
-    if states.code:
-        assert states.json["code"] == "MISSING_OBJECT"
-        assert states.json["cure"]
+    assert ran.json["code"] == "MISSING_OBJECT"
+
+
+@pytest.mark.skipif(git_version()[0] < (2, 36), reason="git fetch knows no --refetch")
+@pytest.mark.parametrize("how", ["--bare", "--no-checkout"])
+@pytest.mark.parametrize("left_out", ["blob:none", "tree:0"])
+def test_the_cure_of_a_partial_clone_cures_it_for_good(
+    loop: Loop, tmp_path: Path, left_out: str, how: str
+) -> None:
+    deploy_and_edit(loop)
+    loop.repository.git("config", "uploadpack.allowFilter", "true")
+    partial = second_clone(loop, tmp_path / "partial", f"--filter={left_out}", how)
+    work = ("diff", "-o", "json")
+    url = {"GITSYNC_DATABASE_URL": loop.editor.url}
+
+    before = partial.gitsync(*work, variables=url)
+    for command in re.findall("`git (.*?)`", before.json["cure"]):
+        partial.repository.git(*command.split())
+    after = partial.gitsync(*work, variables=url)
+    later = loop.commit(c="C1")
+    partial.repository.git("fetch", "--quiet", "origin", "main")
+    ahead = partial.gitsync(*work, "--ref", later, variables=url)
+
+    assert before.json["code"] == "MISSING_OBJECT"
+    assert (after.code, ahead.code) == (0, 0), after.out + ahead.out
+    assert {row["key"] for row in ahead.json["workflows"]} == {"a", "b", "c"}
 
 
 def test_a_subfolder_of_a_larger_repository_is_a_world_of_its_own(tmp_path: Path) -> None:

@@ -61,6 +61,16 @@ def test_the_reason_of_a_failure_is_found_behind_warnings(repository: TestReposi
     assert caught.value.message == "git noise failed: no"
 
 
+def test_a_stream_of_a_process_that_fails_does_not_just_end(repository: TestRepository) -> None:
+    repository.git("config", "alias.broken", "!echo 1; echo fatal: no >&2; exit 1")
+
+    with (
+        pytest.raises(GitError, match="git broken failed: no"),
+        Git(repository.path).reading(["broken"], stdin=b"") as stream,
+    ):
+        stream.read()
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_process_that_never_ends_is_ended(repository: TestRepository, fifo: str) -> None:
     with pytest.raises(GitError) as caught:
