@@ -52,12 +52,12 @@ bench: $(READY) ## measure the speed budget of docs/performance.md; N=100000 for
 
 .PHONY: requirements
 requirements: $(READY) ## pin requirements/*.txt anew from pyproject.toml; UPGRADE=1 takes the newest versions
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
 	$(PIN) --output-file=requirements/runtime.txt pyproject.toml
+	$(PIN) --only-build-deps --build-deps-for=wheel --output-file=requirements/build.txt pyproject.toml
 	$(PIN) --extra=server --extra=dev --output-file=requirements/dev.txt pyproject.toml
 
 PIN = CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/pip-compile --quiet $(if $(UPGRADE),--upgrade) \
-	--generate-hashes --strip-extras --allow-unsafe \
+	--no-build-isolation --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .PHONY: clean
