@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,7 +88,7 @@ def test_folders_beside_the_package_are_found_from_anywhere(package: str, tmp_pa
     assert {path.name for path in (ROOT / folder).iterdir()} <= set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt"])
+@pytest.mark.parametrize("name", ["build.txt", "runtime.txt", "dev.txt"])
 def test_the_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None:
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
     lines = text.replace("\\\n", " ").splitlines()
@@ -95,6 +97,37 @@ def test_the_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> 
 
     assert [line for line in requirements if "==" not in line or "--hash=sha256:" not in line] == []
     assert "://" not in text
+
+
+INSTALLING = (
+    "Makefile",
+    "README.md",
+    "CONTRIBUTING.md",
+    "action.yml",
+    "repo_layout_example/.github/workflows/gitsync.yml",
+    "repo_layout_example/.gitlab/gitsync.yml",
+)
+
+
+@pytest.mark.parametrize("name", INSTALLING)
+def test_whatever_is_installed_has_a_hash_and_is_built_by_what_has_one(name: str) -> None:
+    lines = [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if "pip install" in line]
+
+    assert lines
+    assert [
+        line
+        for line in lines
+        if "--require-hashes" not in line and not ("--no-deps" in line and "--no-build-isolation" in line)
+    ] == []
+
+
+def test_what_builds_gitsync_is_what_pyproject_asks_for() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    pinned = re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements/build.txt").read_text(), re.MULTILINE)
+    dev = (ROOT / "requirements/dev.txt").read_text()
+
+    assert {re.split(r"[<>=]", name)[0] for name in asked} == {name for name, _ in pinned}
+    assert [name for name, version in pinned if f"\n{name}=={version} " not in dev] == []
 
 
 def _shipped(source: Path) -> Iterator[str]:

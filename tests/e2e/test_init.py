@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -358,6 +359,48 @@ def test_no_script_takes_text_from_an_expression() -> None:
     assert [step["name"] for step in steps if "${{" in step.get("run", "")] == []
 
 
+def steps_of(path: Path) -> list[dict[str, Any]]:
+    parsed = yaml.safe_load(path.read_bytes())
+    jobs = [parsed["runs"]] if "runs" in parsed else parsed["jobs"].values()
+    return [step for job in jobs for step in job["steps"]]
+
+
+@pytest.mark.parametrize("path", [LAYOUT / GITHUB, ROOT / "action.yml"], ids=lambda path: path.name)
+def test_every_script_begins_outside_the_checkout_and_every_python_is_isolated(path: Path) -> None:
+    scripts = [step for step in steps_of(path) if "run" in step and step["name"] != "Check the inputs"]
+
+    assert [step["name"] for step in scripts if step.get("working-directory") != "${{ runner.temp }}"] == []
+    assert [step["name"] for step in scripts if re.search(r"\bpython3? (?!-I )", step["run"])] == []
+    assert {step.get("shell", "bash") for step in scripts} == {"bash", "python -I {0}"}
+
+
+@pytest.mark.parametrize("path", [LAYOUT / GITHUB, ROOT / "action.yml"], ids=lambda path: path.name)
+def test_a_secret_is_given_to_the_step_that_needs_it_alone(path: Path) -> None:
+    secret = re.compile(r"secrets\.|inputs\.(?:database-url|tenant|actor|token)|github\.token")
+    steps = steps_of(path)
+    inside = "\n".join(yaml.safe_dump(step) for step in steps)
+    whole = yaml.safe_dump(yaml.safe_load(path.read_bytes())).partition("inputs:")[0]
+
+    having = {step.get("name") for step in steps if secret.search(yaml.safe_dump(step))}
+
+    assert having == {"Plan", "Comment", "Deploy"}
+    assert "DATABASE_URL" not in yaml.safe_dump([step for step in steps if step.get("name") == "Comment"])
+    if path.name != "action.yml":
+        assert len(secret.findall(whole)) == len(secret.findall(inside))
+
+
+def test_on_gitlab_neither_installation_nor_note_sees_the_databases_variables() -> None:
+    jobs = yaml.safe_load((LAYOUT / GITLAB).read_bytes())
+    install = "\n".join(jobs[".gitsync"]["before_script"])
+    note = "\n".join(jobs["gitsync-plan"]["after_script"])
+
+    assert install.index("unset GITSYNC_DATABASE_URL") < install.index("cd /tmp") < install.index("pip")
+    assert "env -u GITSYNC_DATABASE_URL" in note
+    assert [
+        text for text in re.findall(r"\bpython .*", f"{install}\n{note}") if not text.startswith("python -I ")
+    ] == []
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_the_scripts_are_bash() -> None:
     pipeline = yaml.safe_load((LAYOUT / GITHUB).read_bytes())
@@ -366,7 +409,7 @@ def test_the_scripts_are_bash() -> None:
         step["run"]
         for job in pipeline["jobs"].values()
         for step in job["steps"]
-        if "run" in step and step.get("shell") != "python"
+        if "run" in step and not step.get("shell", "").startswith("python")
     ]
     scripts += [
         "\n".join(job[name]) for job in gitlab.values() for name in ("script", "after_script") if name in job

@@ -27,7 +27,7 @@ BIN = Path(sys.executable).parent
 TOKEN = "secret-token"
 SHELLS = {
     "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"],
-    "python": [str(BIN / "python")],
+    "python -I {0}": [str(BIN / "python"), "-I"],
 }
 """The commands of https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax for `shell`."""
 
@@ -169,16 +169,17 @@ class Runner:
         }
         context |= {f"secrets.{key}": text for key, text in self.secrets[job["environment"]].items()}
         assert holds(job["if"], context, ok=True), f"the job {name} does not run on {event}"
-        given = {**workflow.get("env", {}), **job.get("env", {})}
-        variables = {key: _expand(text, context) for key, text in given.items()}
+        variables = {key: _expand(text, context) for key, text in workflow["env"].items()}
         variables |= {
             "GITHUB_ACTIONS": "true",
             "GITHUB_API_URL": self.api,
             "GITHUB_REPOSITORY": "team/flows",
             "GITHUB_BASE_REF": "main" if branch else "",
             "GITHUB_STEP_SUMMARY": str(work / "summary.md"),
+            "GITHUB_WORKSPACE": str(work / "clone"),
             "RUNNER_TEMP": str(work / "temp"),
         }
+        context["runner.temp"] = variables["RUNNER_TEMP"]
         context |= {f"env.{key}": text for key, text in variables.items()}
         defaults = workflow["defaults"]["run"]
         (work / "temp").mkdir()
@@ -209,7 +210,8 @@ class Runner:
             script.write_text(step["run"], encoding="utf-8")
             own = {key: _expand(text, context) for key, text in step.get("env", {}).items()}
             command = [*SHELLS[step.get("shell", defaults["shell"])], str(script)]
-            done.codes[name] = self._run(command, work / "clone", {**variables, **own}, done)
+            place = Path(_expand(step["working-directory"], context))
+            done.codes[name] = self._run(command, place, {**variables, **own}, done)
 
     def gitlab(self, name: str, *, file: str, branch: str | None = None) -> JobRun:
         """The run of one job of a GitLab file; of a merge request from `branch`, else of a push to main."""
