@@ -1,5 +1,15 @@
-"""``python -m gitsync``."""
+"""The way in: Ctrl-C is heeded before anything that takes time is imported."""
 
-from gitsync.cli.main import main
+from gitsync.cli.interrupt import heed
 
-main()
+
+def main() -> None:
+    """Run the command line of this process."""
+    heed()
+    from gitsync.cli.main import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from gitsync import __version__
+from gitsync.cli import interrupt
 from gitsync.cli.options import OUTPUTS, Settings, common_options_with
 from gitsync.cli.output import cleaned, echo
 from gitsync.masking import mask_secrets
@@ -130,6 +131,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """The exit code of one command line; results on stdout, all else on stderr."""
+    try:
+        interrupt.catch()
+        code = _run(arguments)
+        interrupt.ignore()
+    except (KeyboardInterrupt, click.Abort):
+        echo(interrupt.MESSAGE, err=True)
+        return interrupt.EXIT
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command line, and say what went wrong; an interruption comes through."""
     settings = Settings()
     try:
         result = group.main(list(arguments), prog_name="gitsync", obj=settings, standalone_mode=False)
@@ -138,16 +151,15 @@ def run(arguments: list[str]) -> int:
     except click.UsageError as error:
         click.UsageError(cleaned(printable(mask_secrets(error.format_message()))), ctx=error.ctx).show()
         return 64
-    except (KeyboardInterrupt, click.Abort):
-        echo("interrupted; what was not committed yet was rolled back", err=True)
-        return 130
+    except click.Abort:
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
-        return _report_system(error, settings)
-    except Exception as error:  # noqa: BLE001 (the one place that turns errors into exit codes)
-        return _report(error, settings)
+    except Exception as error:
+        if interrupt.has_come():
+            raise KeyboardInterrupt from error
+        return _report_system(error, settings) if isinstance(error, OSError) else _report(error, settings)
     return result if isinstance(result, int) else 0
 
 

@@ -29,13 +29,20 @@ def map_chunks(work: Callable[[Sequence[T]], R], things: Sequence[T]) -> Iterato
     if len(things) < _WORTH_IT or processes < 2 or sys.platform != "linux":
         yield from map(work, chunks)
         return
+    import signal
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     _shared[:] = [work, chunks]
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("fork"), initializer=_begin)
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("fork"))
     try:
-        yield from pool.map(_run, range(len(chunks)))
+        # The processes inherit that Ctrl-C waits: this one hears it afterwards, and ends them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            results = pool.map(_run, range(len(chunks)))
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        yield from results
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         _shared.clear()
@@ -44,12 +51,6 @@ def map_chunks(work: Callable[[Sequence[T]], R], things: Sequence[T]) -> Iterato
 def _processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _begin() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started us is interrupted, and ends us
 
 
 def _run(number: int) -> Any:

@@ -6,6 +6,7 @@ error; here every transaction begins by its own statement, a writing one with BE
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import sqlite3
@@ -32,6 +33,10 @@ _HOSTS: Final = re.compile(
 )
 _HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d*))?")
 _WRITING: Final = "gitsync_writing"
+
+# What they log of a connection that broke, tracebacks among it, follows an error that is told in words: `-v` shows it.
+for _library in ("sqlalchemy", "psycopg"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 def parse_url(url: str) -> URL:

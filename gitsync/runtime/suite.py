@@ -83,17 +83,24 @@ def run_suite(suite: Suite, cases: Sequence[Case], *, processes: int) -> Iterato
             yield run_case(suite, case, functions)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(wanted, mp_context=context, initializer=_prepare, initargs=(suite,)) as pool:
-        results = pool.map(_run_prepared, cases, chunksize=_CHUNK)
-        done = 0
+    pool = ProcessPoolExecutor(wanted, mp_context=context, initializer=_prepare, initargs=(suite,))
+    done = 0
+    try:
+        # The processes inherit that Ctrl-C waits: this one hears it afterwards, and ends them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            for result in results:
-                done += 1
-                yield result
-        except BrokenProcessPool:
-            for case in cases[done:]:
-                reason = "the process that ran it, or a case beside it, was ended from outside or crashed"
-                yield Result(case, Verdict.ERROR, (reason,))
+            results = pool.map(_run_prepared, cases, chunksize=_CHUNK)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for result in results:
+            done += 1
+            yield result
+    except BrokenProcessPool:
+        for case in cases[done:]:
+            reason = "the process that ran it, or a case beside it, was ended from outside or crashed"
+            yield Result(case, Verdict.ERROR, (reason,))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def run_case(suite: Suite, case: Case, functions: Mapping[str, ActionFunction]) -> Result:
@@ -188,7 +195,6 @@ _PREPARED: list[tuple[Suite, Mapping[str, ActionFunction]]] = []
 
 
 def _prepare(suite: Suite) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends the pool
     _PREPARED.append((suite, suite.load_functions() if suite.load_functions else {}))
 
 

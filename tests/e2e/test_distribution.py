@@ -67,7 +67,7 @@ def test_the_wheel_offers_the_command_and_carries_the_licence(wheel: Path) -> No
         commands = archive.read(f"{info}/entry_points.txt").decode()
         metadata = archive.read(f"{info}/METADATA").decode()
 
-    assert "gitsync = gitsync.cli.main:main" in commands
+    assert "gitsync = gitsync.__main__:main" in commands
     assert "License-Expression: Apache-2.0" in metadata
     assert f"{info}/licenses/LICENSE" in names
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from gitsync.cli.interrupt import EXIT, MESSAGE
 from tests.support import figures
 from tests.support.effort import chance, effort, rounds
 from tests.support.faults import everything
 from tests.support.gates import PHASES, gate, remove_gates
-from tests.support.loop import TENANT, Loop, make_loop
-from tests.support.program import Interruption, measure, start_program, wait_until_alone
+from tests.support.loop import TENANT, Loop, Ran, make_loop
+from tests.support.program import Interruption, measure, run_program, start_program, wait_until_alone
 
 pytestmark = pytest.mark.fuzz("interrupts")
 
@@ -64,7 +65,7 @@ def test_a_push_stopped_in_any_phase_has_written_nothing(
         ran = program.end()
 
     with figures.tried("interrupts" if number is signal.SIGINT else "kills"):
-        assert ran.code == (130 if number is signal.SIGINT else -signal.SIGKILL), ran.err
+        assert ran.code == (EXIT if number is signal.SIGINT else -signal.SIGKILL), ran.err
         assert "Traceback" not in ran.err
         wait_until_alone(loop)
         remove_gates(postgres_database)
@@ -90,8 +91,83 @@ def test_ctrl_c_while_waiting_for_another_run_ends_the_wait(tmp_path: Path, post
         done = first.end()
 
     figures.count("interrupts")
-    assert (waited.code, done.code) == (130, 0), waited.err + done.err
+    assert (waited.code, done.code) == (EXIT, 0), waited.err + done.err
     assert loop.editor.texts() == WANTED
+
+
+INTERRUPT_ITSELF = """
+import atexit, os, signal, sys
+
+at, where, count = int(os.environ["TEST_INTERRUPT_AT"]), os.environ["TEST_INTERRUPT_IN"], 0
+
+def begin(frame, event, argument):
+    if event == "return" and frame.f_code.co_name == "heed":
+        sys.setprofile(count_calls)
+
+def count_calls(frame, event, argument):
+    global count
+    if event == "call" and where in frame.f_code.co_filename:
+        count += 1
+        if count == at:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+
+sys.setprofile(begin)
+atexit.register(lambda: print("calls:", count, file=sys.stderr))
+"""
+"""What Python imports by itself: it sends Ctrl-C at the call of a number, of those in files with a certain name."""
+
+
+def interrupted(loop: Loop, *arguments: str, at: int, where: str = "") -> Ran:
+    """`arguments` run by a program that interrupts itself at the call `at`, 0 for none; what it tells ends with their number."""
+    folder = loop.folder.parent / "own"
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(INTERRUPT_ITSELF)
+    own = {"PYTHONPATH": str(folder), "TEST_INTERRUPT_AT": str(at), "TEST_INTERRUPT_IN": where}
+    return run_program(loop, *arguments, variables=own)
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["/click/", "gitsync/cli/main.py", "gitsync/cli/push.py", "/yaml/", "/sqlalchemy/", "gitsync/sides/"],
+)
+def test_ctrl_c_while_something_is_imported_ends_with_130_and_one_line(tmp_path: Path, module: str) -> None:
+    loop = start(tmp_path, None)
+    before = everything(loop.editor.url)
+
+    with figures.tried("interrupts"):
+        ran = interrupted(loop, *PUSH, at=1, where=module)
+
+        assert ran.code == EXIT, ran.err
+        assert ran.err.replace("calls: 1\n", "").strip() == MESSAGE
+        assert everything(loop.editor.url) == before
+        check_next_run(loop)
+
+
+@pytest.mark.parametrize("verb", ["push", "pull", "status"])
+def test_ctrl_c_at_any_call_leaves_the_state_before_or_the_state_after(tmp_path: Path, verb: str) -> None:
+    loop = start(tmp_path, None)
+    command = {"push": PUSH, "pull": ("pull", "--commit", "--prune"), "status": ("status",)}[verb]
+    loop.push(*PUSH[1:])
+    calls = int(interrupted(loop, *command, at=0).err.rpartition("calls: ")[2])
+    random = chance()
+
+    for number in rounds(3):
+        text = f"T{number}"
+        loop.editor.save("b", text) if verb == "pull" else loop.commit(b=text)
+        before = loop.editor.texts()
+        ran = interrupted(loop, *command, at=(at := random.randrange(calls) + 1))
+        with figures.tried("interrupts"):
+            assert ran.code in {0, EXIT}, f"at {at}: {ran.err}"
+            assert "Traceback" not in ran.err, f"at {at}: {ran.err}"
+            assert (ran.code == EXIT) == (MESSAGE in ran.err), f"at {at}: {ran.err}"
+            assert loop.editor.texts() in (before, before | {"b": text})
+            for lock in (loop.repository.path / ".git").rglob("*.lock"):
+                raise AssertionError(f"at {at}: {lock} was left")
+            again = loop.gitsync(*(command if verb == "pull" else PUSH))
+            assert again.code == 0, again.err
+            assert loop.editor.text("b") == loop.text("b") == text
+            assert set(loop.states().values()) == {"in-sync"}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -114,9 +190,7 @@ def test_ctrl_c_at_any_moment_leaves_the_state_before_or_the_state_after(
         before = loop.editor.texts()
         ran = interruption.run(loop, *command, to_group=True)
         with figures.tried("interrupts"):
-            assert ran.code in {0, 130, -signal.SIGINT}, (
-                ran.err
-            )  # the last: when all was done, on its way out
+            assert ran.code in {0, EXIT}, ran.err
             assert "Traceback" not in ran.err
             assert loop.editor.texts() in (before, before | {"b": text, "c": text})
             loop.repository.git("fsck", "--strict", "--no-dangling")

@@ -26,6 +26,13 @@ try:
 except LookupError as error:
     print("raised", error)
 """
+HELD = """
+import signal
+from gitsync.cli.workers import map_chunks
+def held(_):
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+print(set(map_chunks(held, range(2_500))), held(0))
+"""
 
 
 def run(program: str) -> str:
@@ -48,3 +55,10 @@ def test_many_things_are_done_by_other_processes_and_in_order() -> None:
 
 def test_an_error_in_a_part_comes_out() -> None:
     assert run(FAILING) == "raised part"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_the_other_processes_leave_ctrl_c_to_this_one_from_the_first_moment() -> None:
+    if run(MANY).endswith(" 1"):
+        pytest.skip("there is one processor")
+    assert run(HELD) == "{True} False"
