@@ -10,11 +10,14 @@ from gitsync.cli.output import echo
 from gitsync.sides.branch import BranchTarget, Start
 from gitsync.sync.pull import (
     PullOptions,
+    PullPlan,
     base_need,
     changes_back,
     check_pull,
+    find_dangling,
     plan_branch_pull,
     pull_marks,
+    pull_outcome,
     pull_subject,
 )
 from gitsync.sync.side import Action, Deployment, Mark, MarkKind
@@ -53,11 +56,12 @@ class BranchPull:
         """The exit code of the whole of it."""
         from gitsync.cli.outcome import finish
 
-        comparison = self.workspace.compare(self.side, self.database, select=keys)
+        compared = self.workspace.compare(self.side, self.database, select=keys)
+        comparison = find_dangling(compared, database=self.database, files=self.side)
         plan = plan_branch_pull(comparison, self.options)
         check_pull(plan, comparison, self.options)
         made = self._write(comparison, plan, message)
-        outcome = _outcome(made.plan)
+        outcome = pull_outcome(PullPlan(made.plan, ()))
         self._print(comparison, made, outcome)
         return finish(self.settings, outcome)
 
@@ -166,9 +170,3 @@ class BranchPull:
             lines.append("it has no commit in common with HEAD: none here has what both sides held last")
             merge = f"next: `git merge {option}--allow-unrelated-histories {name}`"
         return [*lines, merge]
-
-
-def _outcome(plan: Plan) -> GitsyncError | None:
-    from gitsync.sync.plan import refusal
-
-    return refusal(plan.refused, ending="the rest was pulled") if plan.refused else None

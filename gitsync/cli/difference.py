@@ -57,6 +57,8 @@ class Differ:
     def _difference(self, entry: Entry, there: Document | None) -> Difference:
         if entry.unreadable is not None:
             return Difference(entry, (), fault=entry.unreadable.reason)
+        if entry.repository is not None and entry.repository == entry.database:
+            return Difference(entry, (), fault="a call by a file's text becomes one by the workflow's id")
         here = self._read_file(entry.key) if entry.repository else None
         if entry.repository and here is None:
             return Difference(

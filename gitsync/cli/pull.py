@@ -134,13 +134,12 @@ class _Pull:
         """Plan, check, ask, and write what is clean, with its marks in the ledger."""
         from gitsync.cli.remote import check_complete
         from gitsync.sync.marks import in_step_marks, record_quietly
-        from gitsync.sync.pull import check_pull, plan_pull, pull_marks
+        from gitsync.sync.pull import check_pull, find_dangling, plan_pull, pull_marks
         from gitsync.sync.side import Action, Deployment, MarkKind
 
         side, database, uncommitted = self.side, self.database, self.side.uncommitted
-        self.comparison = comparison = self.workspace.compare(
-            side, database, select=keys, overlay=uncommitted
-        )
+        compared = self.workspace.compare(side, database, select=keys, overlay=uncommitted)
+        self.comparison = comparison = find_dangling(compared, database=database, files=side)
         pulled = plan_pull(comparison, self.options, uncommitted=uncommitted.keys())
         plan = pulled.plan
         check_pull(plan, comparison, self.options)

@@ -23,10 +23,12 @@ from gitsync.sync.plan import check_readable
 from gitsync.sync.protection import check_obstacles, find_obstacles
 from gitsync.sync.side import Action, Applied, Change, Deployment
 from gitsync.workflow.canonical import canonical_bytes, digest_of
-from gitsync.workflow.types import Document, Key
+from gitsync.workflow.types import Digest, Document, Key
 from gitsync.workflow.versions import version_digest
 
 _MOST_LISTED: Final = 12
+_UNLINKED: Final = Digest("")
+"""Equals the digest of no version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Applier:
                     elif not stale:
                         if self.in_place:
                             lost = None if rewritten is None else rewritten.get(key, frozenset())
-                            versions[key] = _held_versions(held.document, lost)
+                            versions[key] = _held_versions(held, lost)
                         yield ledger.Item(change, content.decode(), held.workflow_id, new_ids.get(key))
             for key, change in planned.items():
                 if key not in index.ids:
@@ -189,7 +191,7 @@ class Applier:
         """
         index = Index(ids_by_key, {workflow_id: key for key, workflow_id in ids_by_key.items()}, ())
         with closing(self._held(planned, index, is_alone=True)) as rows:
-            digests = {held.key: held.digest for held in rows}
+            digests = {held.key: held.digest for held in rows if not held.unlinked}
         wrong = {key for key, change in planned.items() if digests.get(key) != change.after}
         there = self._there(replaced.values()) if replaced else frozenset()
         wrong |= {key for key, workflow_id in replaced.items() if workflow_id in there}
@@ -215,17 +217,20 @@ class Applier:
         return iter_held(self.connection, self.tables, index.keys_by_id, ids=ids, is_alone=is_alone)
 
 
-def _held_versions(document: Document, rewritten: Collection[int] | None) -> HeldVersions:
-    """The versions of a document that is about to be overwritten.
+def _held_versions(held: Held, rewritten: Collection[int] | None) -> HeldVersions:
+    """The versions of a workflow that is about to be overwritten; what isn't linked is as nothing that is meant.
 
     rewritten: those that are known to change or go, ``None`` where nobody has looked.
     """
-    return {
-        version["version"]: None
-        if rewritten is not None and version["version"] not in rewritten
-        else version_digest(version)
-        for version in document["publishedVersions"]
-    }
+    found: dict[int, Digest | None] = {}
+    for version in held.document["publishedVersions"]:
+        number = version["version"]
+        if number in held.unlinked:
+            found[number] = _UNLINKED
+        else:
+            is_kept = rewritten is not None and number not in rewritten
+            found[number] = None if is_kept else version_digest(version)
+    return found
 
 
 def _stale(keys: Sequence[Key], what: str) -> PlanStale:

@@ -19,7 +19,7 @@ from gitsync.sync.side import Unreadable
 from gitsync.workflow.canonical import canonical_bytes, digest_of, is_plain
 from gitsync.workflow.document import NULL_READS_AS, make_document
 from gitsync.workflow.parse import parse_stored, parse_stored_judged
-from gitsync.workflow.references import link_calls
+from gitsync.workflow.references import is_reference, link_calls
 from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Digest, Document, Json, Key
 
@@ -33,7 +33,8 @@ _PARSED: Final = {"trigger", "retentionPolicyOverride"}
 class Held:
     """One workflow as the database holds it.
 
-    calls: called id → the key that it stands for, ``None`` where it belongs to no key. is_plain: the document
+    calls: called id → the key that it stands for, ``None`` where it belongs to no key. unlinked: the versions, ``None``
+    for the draft, that call by a file's reference, which is no id here though the document can't show it. is_plain: the document
     is known to be plain (`canonical.is_plain`).
     """
 
@@ -41,6 +42,7 @@ class Held:
     key: Key
     document: Document = field(repr=False)
     calls: Mapping[str, Key | None] = field(default_factory=dict)
+    unlinked: frozenset[int | None] = frozenset()
     is_plain: bool = False
 
     @property
@@ -154,6 +156,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
     workflow_id, key, draft_version, draft, *values = row
     metadata = dict(zip(METADATA_COLUMNS, values, strict=True))
     calls: dict[str, Key | None] = {}
+    unlinked: set[int | None] = set()
     are_plain = True
 
     def parsed(text: str) -> Json:
@@ -162,11 +165,14 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
         are_plain &= is_known_plain
         return value
 
-    def referenced(text: str) -> Json:
+    def referenced(text: str, part: int | None = None) -> Json:
         definition = parsed(text)
         if CALL not in text and "\\u" not in text:
             return definition  # nothing is called in it, so its steps need no walk of their own
-        calls.update(link_calls(definition, key=key, keys_by_id=keys_by_id))
+        found = link_calls(definition, key=key, keys_by_id=keys_by_id)
+        calls.update(found)
+        if any(map(is_reference, found)):
+            unlinked.add(part)
         return definition
 
     try:
@@ -176,7 +182,11 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
             draft_definition=referenced(draft),
             draft_version=draft_version,
             versions=[
-                (version[1], referenced(version[2]), None if version[3] is None else parsed(version[3]))
+                (
+                    version[1],
+                    referenced(version[2], version[1]),
+                    None if version[3] is None else parsed(version[3]),
+                )
                 for version in versions
             ],
         )
@@ -188,7 +198,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
             cure=UNREADABLE_CURES["UNREADABLE_WORKFLOW"],
         ) from error
     are_plain = are_plain and is_plain(document["metadata"]) and is_plain(document["dependencies"])
-    return Held(workflow_id, key, document, calls, are_plain)
+    return Held(workflow_id, key, document, calls, frozenset(unlinked), are_plain)
 
 
 def _definitions_query(tables: Tables) -> Select[Any]:

@@ -32,7 +32,7 @@ from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapsho
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import iter_definitions
 from gitsync.workflow.parse import parse_stored
-from gitsync.workflow.references import called_keys, to_references
+from gitsync.workflow.references import called_keys, to_references, warn_of_calls
 from gitsync.workflow.types import Digest, Document, Key
 
 _PROGRESS_STEP: Final = 20
@@ -149,15 +149,12 @@ class Api:
         index = self._index(rows)
         digests: dict[Key, Digest] = {}
         raw_calls: dict[Key, frozenset[str]] = {}
-        warnings: list[str] = []
         self._texts, self.system_keys = {}, self.files.system_keys
         for key, document, left in self._documents(rows, index):
             data = canonical_bytes(self._as_told(document, is_system=key in self.system_keys))
             digests[key], self._texts[key] = digest_of(data), zlib.compress(data, 1)
             if left:
                 raw_calls[key] = left
-                ids = ", ".join(sorted(left))
-                warnings.append(f"{key} calls {ids}, which no workflow with a key has as its id")
             self._report(len(digests), len(index.ids))
         digests |= self._as_before(digests)
         self.raw_calls = raw_calls
@@ -166,7 +163,7 @@ class Api:
             revision.hexdigest(),
             digests,
             index.unkeyed,
-            (*sorted(warnings), *self._standing_warnings()),
+            (*warn_of_calls(raw_calls), *self._standing_warnings()),
             index.twins,
         )
 

@@ -32,6 +32,7 @@ from gitsync.sync.around import Surroundings
 from gitsync.sync.flight import UnfinishedRun
 from gitsync.sync.plan import check_readable
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
+from gitsync.workflow.references import warn_of_calls
 from gitsync.workflow.types import Digest, Document, Key
 
 _PROGRESS_STEP: Final = 100
@@ -154,15 +155,11 @@ class Database:
             number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
         reader.keep()
         self._read_ids, self.raw_calls = content.ids, content.raw_calls
-        warnings = [
-            f"{key} calls {', '.join(sorted(ids))}, which no workflow with a key has as its id"
-            for key, ids in content.raw_calls.items()
-        ]
         return Snapshot(
             str(number),
             content.digests,
             content.unkeyed,
-            tuple(sorted(self._tenant_warnings() + warnings)),
+            (*self._tenant_warnings(), *warn_of_calls(content.raw_calls)),
             content.unreadable,
         )
 

@@ -39,6 +39,7 @@ class Entry:
 
     note: what else is known, such as ``gone back to commit 1a2b3c4``. is_invalid: git's file has a fault that stops
     a push, which the note tells. unreadable: why the database's content is not known; its digest is ``None`` then.
+    is_dangling: the database calls an id that leads nowhere in the place of a key that git calls.
     """
 
     key: Key
@@ -49,6 +50,7 @@ class Entry:
     note: str = ""
     is_invalid: bool = False
     unreadable: Unreadable | None = None
+    is_dangling: bool = False
 
     @property
     def base_digest(self) -> Digest | None:
@@ -122,7 +124,7 @@ def push_verdict(entry: Entry, *, policy: Policy, prune: bool) -> Verdict:
 
 def pull_verdict(entry: Entry, *, force: bool, prune: bool) -> Verdict:
     """What a pull does about one key: the columns ``pull`` of the state table."""
-    if entry.state is State.IN_SYNC:
+    if entry.state is State.IN_SYNC or (entry.repository and entry.repository == entry.database):
         return Verdict.LEAVE
     if force and entry.state is not State.UNREADABLE:
         if entry.database is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitsync.errors import Conflict, GitsyncError, Refused
+from gitsync.errors import Conflict, GitsyncError, InvalidInput, Refused
 from gitsync.sync.base import NO_BASE, State
 from gitsync.sync.limits import Limits
 from gitsync.sync.plan import (
@@ -18,8 +18,9 @@ from gitsync.sync.plan import (
     refusal,
     resolve_hint,
 )
-from gitsync.sync.reconcile import Comparison
-from gitsync.sync.side import Action, Change, Mark, MarkKind
+from gitsync.sync.reconcile import Comparison, LedgerSide
+from gitsync.sync.side import Action, Change, Mark, MarkKind, Side
+from gitsync.workflow.references import is_reference, replaced_calls
 from gitsync.workflow.types import Digest, Key
 
 
@@ -50,12 +51,48 @@ class PullPlan:
         return replace(self, plan=replace(self.plan, changes=changes), saved=(*self.saved, *saved))
 
 
+def find_dangling(comparison: Comparison, *, database: LedgerSide, files: Side) -> Comparison:
+    """The comparison, with those entries noted whose file calls by key where the database's call leads nowhere.
+
+    An id that no workflow has means nothing in any other database, so it never takes a reference's place.
+    """
+    unkeyed = {row.workflow_id.lower() for row in comparison.database.unkeyed}
+
+    def noted(entry: Entry) -> Entry:
+        called = database.raw_calls.get(entry.key, frozenset())
+        dead = {one for one in called if not is_reference(one) and one.lower() not in unkeyed}
+        if not dead or entry.repository in (None, entry.database):
+            return entry
+        lost = _replaced(entry.key, dead, database, files)
+        if not lost:
+            return entry
+        ids, keys = ", ".join(sorted(dead)), ", ".join(sorted(lost))
+        note = f"it calls {ids} in the database, which leads nowhere, and {keys} in git"
+        return replace(entry, note="; ".join(filter(None, (entry.note, note))), is_dangling=True)
+
+    return replace(comparison, entries=tuple(map(noted, comparison.entries)))
+
+
+def _replaced(key: Key, dead: Collection[str], database: Side, files: Side) -> frozenset[str]:
+    try:
+        here = next((document for _, document in files.load([key])), None)
+    except InvalidInput:
+        return frozenset()  # its calls cannot be told
+    there = dict(database.load([key])).get(key)
+    return frozenset() if here is None or there is None else replaced_calls(here, there, dead)
+
+
+def _or_dangling(verdict: Verdict, entry: Entry) -> Verdict:
+    """What becomes of a file that would get a call that leads nowhere in the place of a reference: it is left."""
+    return Verdict.CONFLICT if verdict is Verdict.WRITE and entry.is_dangling else verdict
+
+
 def plan_pull(comparison: Comparison, options: PullOptions, *, uncommitted: Collection[Key]) -> PullPlan:
     """What a pull would do; files with uncommitted edits are set aside unless forced."""
     blocked: list[Entry] = []
 
     def verdict(entry: Entry) -> Verdict:
-        found = pull_verdict(entry, force=options.force, prune=options.prune)
+        found = _or_dangling(pull_verdict(entry, force=options.force, prune=options.prune), entry)
         if found is not Verdict.LEAVE and entry.key in uncommitted and not options.force:
             blocked.append(entry)
             return Verdict.LEAVE
@@ -106,9 +143,9 @@ def plan_branch_pull(comparison: Comparison, options: PullOptions) -> Plan:
 
     def verdict(entry: Entry) -> Verdict:
         if entry.state is not State.DIVERGED:
-            return pull_verdict(entry, force=False, prune=options.prune)
+            return _or_dangling(pull_verdict(entry, force=False, prune=options.prune), entry)
         if entry.database is not None:
-            return Verdict.WRITE
+            return _or_dangling(Verdict.WRITE, entry)
         return Verdict.DELETE if options.prune else Verdict.LEAVE
 
     return make_plan(
@@ -174,30 +211,35 @@ def pull_subject(count: int, environment: str) -> str:
 def pull_outcome(pulled: PullPlan) -> GitsyncError | None:
     """The error to end a pull with after the clean keys were written, if any stayed apart."""
     plan = pulled.plan
-    if plan.refused:
-        return refusal(plan.refused, ending="the rest was pulled")
+    dangling = [entry for entry in plan.conflicts if entry.is_dangling]
+    diverged = [entry for entry in plan.conflicts if not entry.is_dangling]
     blocked = (*pulled.uncommitted, *pulled.saved)
-    if plan.conflicts or blocked:
-        parts, cures = [], []
-        if plan.conflicts:
-            parts.append(f"changed on both sides: {_keys(plan.conflicts)}")
-            cures.append(resolve_hint(plan.conflicts[0].key))
-        if pulled.uncommitted:
-            parts.append(f"edited and not committed: {_keys(pulled.uncommitted)}")
-        if pulled.saved:
-            parts.append(f"saved while the pull ran, and kept: {_keys(pulled.saved)}")
-        if blocked:
-            cures.append("commit or `git checkout` these files, then pull again")
-        return Conflict(
-            f"{len(plan.conflicts) + len(blocked)} not pulled; " + "; ".join(parts),
-            code="CONFLICT" if plan.conflicts else "UNCOMMITTED_CHANGES",
-            details={
-                "conflicts": [entry.as_json() for entry in plan.conflicts],
-                "uncommitted": [entry.as_json() for entry in blocked],
-            },
-            cure="; ".join(cures),
-        )
-    return None
+    parts, cures = [], []
+    if diverged:
+        parts.append(f"changed on both sides: {_keys(diverged)}")
+        cures.append(resolve_hint(diverged[0].key))
+    if dangling:
+        parts.append(f"calling in the database what is gone there, and a key in git: {_keys(dangling)}")
+        cures.append(f"`gitsync push --force {dangling[0].key}` links git's call again")
+    if pulled.uncommitted:
+        parts.append(f"edited and not committed: {_keys(pulled.uncommitted)}")
+    if pulled.saved:
+        parts.append(f"saved while the pull ran, and kept: {_keys(pulled.saved)}")
+    if blocked:
+        cures.append("commit or `git checkout` these files, then pull again")
+    if plan.refused:
+        return refusal(plan.refused, ending="; ".join((*parts, "the rest was pulled")))
+    if not parts:
+        return None
+    return Conflict(
+        f"{len(plan.conflicts) + len(blocked)} not pulled; " + "; ".join(parts),
+        code="CONFLICT" if diverged else "UNCOMMITTED_CHANGES" if blocked else "DANGLING_CALL",
+        details={
+            "conflicts": [entry.as_json() for entry in plan.conflicts],
+            "uncommitted": [entry.as_json() for entry in blocked],
+        },
+        cure="; ".join(cures),
+    )
 
 
 def _keys(entries: Sequence[Entry]) -> str:

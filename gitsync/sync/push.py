@@ -22,6 +22,7 @@ from gitsync.sync.plan import (
 from gitsync.sync.protection import Obstacle, check_obstacles, find_obstacles, find_rewritten
 from gitsync.sync.reconcile import Comparison, FileSide, LedgerSide, MakeHistory
 from gitsync.sync.side import Action, Applied, Deployment, Mark, MarkKind, Side
+from gitsync.workflow.references import is_reference
 from gitsync.workflow.types import Document, Key
 
 
@@ -131,7 +132,10 @@ def find_problems(
         problems += facts.errors
         if not facts.calls <= known or not facts.ids <= raw_calls.get(key, frozenset()):
             unresolved.append(key)
-    problems += source.find_unresolved(unresolved, known=known, held=raw_calls)
+    ids = {
+        key: [called for called in raw_calls.get(key, ()) if not is_reference(called)] for key in unresolved
+    }
+    problems += source.find_unresolved(unresolved, known=known, held=ids)
     return sorted(set(problems))
 
 

@@ -9,7 +9,7 @@ import fnmatch
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from gitsync.errors import GitsyncError, Problem, Refused
 from gitsync.sync.around import Surroundings
@@ -18,6 +18,7 @@ from gitsync.sync.plan import (
     Entry,
 )
 from gitsync.sync.side import Change, Deployment, Mark, MarkKind, Side, Snapshot
+from gitsync.workflow.references import is_reference
 from gitsync.workflow.rules.judge import Judge
 from gitsync.workflow.types import Digest, Key
 
@@ -161,7 +162,8 @@ def compare(
     snapshot = database.snapshot()
     held = snapshot.digests
     chosen = select_keys(files.keys() | snapshot.keys, select)
-    differing = [key for key in chosen if files.get(key) != held.get(key)]
+    unlinked = {key for key, called in database.raw_calls.items() if any(map(is_reference, called))}
+    differing = [key for key in chosen if files.get(key) != held.get(key) or key in unlinked]
     facts = dict(examine([key for key in differing if key in files]))
     if rules is not None:
         faulty = [key for key, fact in facts.items() if key in held and fact.errors]
@@ -179,6 +181,8 @@ def compare(
         if (why := unreadable.get(key)) is not None:
             entry = Entry(key, State.UNREADABLE, repository, None, note=why.reason, unreadable=why)
             entries.append(entry)
+        elif repository == there and key in unlinked:
+            entries.append(Entry(key, State.REPOSITORY_AHEAD, repository, there, there, _UNLINKED))
         elif repository == there:
             entries.append(Entry(key, State.IN_SYNC, repository, there, there))
         else:
@@ -187,6 +191,9 @@ def compare(
             entry = Entry(key, judgement.state, repository, there, judgement.base)
             entries.append(replace(entry, note=_note(entry, known, past)))
     return Comparison(tuple(entries), snapshot, now, facts, marks, number, bool(select))
+
+
+_UNLINKED: Final = "the database holds a file's `key:` text in an id's place; a push links it"
 
 
 def select_keys(keys: Collection[Key], patterns: Sequence[str]) -> list[Key]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gitsync.workflow.document import REFERENCE, iter_definitions
@@ -36,6 +37,42 @@ def link_calls(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> 
         if target is not None:
             step["workflowId"] = REFERENCE + target
     return calls
+
+
+def is_reference(called: str) -> bool:
+    """Whether a called name is a file's way to name a workflow, which in a database is no id and leads nowhere."""
+    return called.startswith(REFERENCE)
+
+
+def warn_of_calls(raw_calls: Mapping[Key, frozenset[str]]) -> list[str]:
+    """A warning for each workflow of a database that calls what is no id of a workflow with a key."""
+    found = []
+    for key, called in sorted(raw_calls.items()):
+        if ids := sorted(one for one in called if not is_reference(one)):
+            found.append(f"{key} calls {', '.join(ids)}, which no workflow with a key has as its id")
+        if texts := sorted(one for one in called if is_reference(one)):
+            found.append(
+                f"{key} says {', '.join(texts)} where the database needs an id; once it is in git, "
+                f"`gitsync push --update {key}` links it"
+            )
+    return found
+
+
+def replaced_calls(before: Document, after: Document, dead: Collection[str]) -> frozenset[str]:
+    """The references of `before` in whose place `after` calls one of the ids `dead`."""
+    held, found = _calls_by_part(before), set[str]()
+    for part, now in _calls_by_part(after).items():
+        earlier = held.get(part, Counter())
+        if any(called in dead for called in now - earlier):
+            found |= {called for called in earlier - now if is_reference(called)}
+    return frozenset(found)
+
+
+def _calls_by_part(document: Document) -> dict[int | None, Counter[str]]:
+    """What the draft (``None``) and each version call, and how often."""
+    parts = [(None, document["draft"]["definition"])]
+    parts += [(version["version"], version["definition"]) for version in document["publishedVersions"]]
+    return {part: Counter(_called_in(definition)) for part, definition in parts}
 
 
 def key_of(called: str, keys_by_id: Mapping[str, Key]) -> Key | None:
@@ -86,6 +123,10 @@ def raw_calls(document: Document) -> frozenset[str]:
 
 def _called(document: Document) -> Iterator[str]:
     for definition in iter_definitions(document):
-        for step in iter_steps(definition):
-            if step["type"] == CALL and isinstance(called := step.get("workflowId"), str):
-                yield called
+        yield from _called_in(definition)
+
+
+def _called_in(definition: Json) -> Iterator[str]:
+    for step in iter_steps(definition):
+        if step["type"] == CALL and isinstance(called := step.get("workflowId"), str):
+            yield called
