@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -32,7 +32,8 @@ _OF_SERVERS: Final = ("cookie", "token", "api_key")
 _OF_CREDENTIALS: Final = ("database", *_OF_SERVERS)
 """The fields that a variable with a credential may stand in: none of them is ever shown as it is."""
 _CREDENTIAL_FIELDS: Final = f"{', '.join(_OF_CREDENTIALS[:-1])} and {_OF_CREDENTIALS[-1]}"
-_LIMITS: Final = ("overwrite", "delete")
+_LIMITS: Final = ("overwrite", "delete", "file")
+_UNITS: Final = ("B", "KiB", "MiB", "GiB")
 _VALIDATE: Final = ("rules",)
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -300,10 +301,23 @@ class _Reader:
                 self._fault(value, path, f"{text!r} is no severity; write error, warning or off")
 
     def _limits(self, node: Any) -> Limits:
-        given = self._items(node, "limits", _LIMITS)
-        shares = {name: self._share(value, f"limits.{name}") for name, _, value in given}
-        usual = Limits()
-        return Limits(shares.get("overwrite", usual.overwrite), shares.get("delete", usual.delete))
+        found = Limits()
+        for name, _, value in self._items(node, "limits", _LIMITS):
+            match name:
+                case "file":
+                    found = replace(found, file=self._size(value, "limits.file"))
+                case "overwrite":
+                    found = replace(found, overwrite=self._share(value, "limits.overwrite"))
+                case _:
+                    found = replace(found, delete=self._share(value, "limits.delete"))
+        return found
+
+    def _size(self, node: Any, path: str) -> int:
+        text = self._scalar(node, path) or ""
+        size = _size_of(text)
+        if size is None:
+            self._fault(node, path, f"{text!r} is no size; write it as 16MiB")
+        return size or 0
 
     def _share(self, node: Any, path: str) -> float:
         text = self._scalar(node, path) or ""
@@ -364,6 +378,12 @@ def _share_of(text: str) -> float | None:
     """The share that ``30%`` is, 0 to 1; ``None`` for anything else."""
     match = re.fullmatch(r"(\d{1,3})\s*%", text)
     return int(match[1]) / 100 if match and int(match[1]) <= 100 else None
+
+
+def _size_of(text: str) -> int | None:
+    """The bytes that ``16MiB`` is; ``None`` for anything else."""
+    match = re.fullmatch(r"(\d{1,9})\s*(B|KiB|MiB|GiB)", text)
+    return int(match[1]) * 1024 ** _UNITS.index(match[2]) if match else None
 
 
 def _is_null(node: Any) -> bool:

@@ -148,7 +148,7 @@ def oversized_file(file: str, *, size: int, most: int) -> InvalidInput:
     """The error of a file that is too large to be looked at, its size and the limit in bytes."""
     message = f"has {size:,} bytes, and the limit is {most:,}"
     return _unusable(
-        file, "FILE_TOO_LARGE", message, "make it smaller, or raise `limits: { file: … }` in gitsync.yaml"
+        file, "FILE_TOO_LARGE", message, "make it smaller, or raise `limits.file` in gitsync.yaml"
     )
 
 

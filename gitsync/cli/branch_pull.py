@@ -85,6 +85,7 @@ class BranchPull:
             message=message or pull_subject(len(wanted), name),
             seal=lambda digest: f"{name} {identity} {comparison.number} {digest}",
         )
+        self.warnings += map(str, self.side.oversized)
         history = self.workspace.history(self.side, identity)
         marks: dict[Key, Mark] = in_step_marks(
             comparison, target=self.database, history=history, commit=self.side.commit

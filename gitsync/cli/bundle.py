@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitsync.cli.bundles import out_options
 from gitsync.cli.options import Settings, common_options, examples, keys_argument, settings_of
 from gitsync.cli.output import echo
+
+if TYPE_CHECKING:
+    from gitsync.sides.folder import Folder
 
 _folder_option = click.option(
     "--folder",
@@ -44,12 +46,11 @@ def split(context: click.Context, /, file: str, workflows: str | None, force: bo
     """
     from gitsync.cli.files import read_input
     from gitsync.sides.bundle import BundleSide
-    from gitsync.sides.folder import Folder
     from gitsync.sync.side import Action, Change, Deployment, MarkKind
     from gitsync.workflow.bundle import iter_loose_calls
 
     settings = settings_of(context)
-    target = Folder(_folder(settings, workflows))
+    target = _folder(settings, workflows)
     data = read_input(settings, file, what="a bundle")
     bundle = BundleSide.read(data, file="standard input" if file == "-" else file)
     wanted, there = bundle.snapshot().digests, target.snapshot().digests
@@ -133,13 +134,12 @@ def join(
     Without a KEY all of them. `gitsync export --from-repo` takes those of a commit.
     """
     from gitsync.cli.bundles import check_files, new_bundle, read_time, report_export
-    from gitsync.sides.folder import Folder
     from gitsync.sync.exports import export_workflows
     from gitsync.sync.reconcile import select_keys
 
     settings = settings_of(context)
     at = read_time(exported_at)
-    source = Folder(_folder(settings, workflows))
+    source = _folder(settings, workflows)
     chosen = select_keys(source.keys, keys)
     misplaced = source.misplaced
     check_files([*source.find_problems(chosen, with_strays=not keys), *(() if keys else misplaced)])
@@ -150,10 +150,11 @@ def join(
     return 0
 
 
-def _folder(settings: Settings, given: str | None) -> Path:
+def _folder(settings: Settings, given: str | None) -> Folder:
     from gitsync.cli.workspace import read_settings
+    from gitsync.sides.folder import Folder
 
     if given is not None:
-        return settings.where / given
+        return Folder(settings.where / given)
     config, folder = read_settings(settings)
-    return folder / config.workflows
+    return Folder(folder / config.workflows, largest=config.limits.file)

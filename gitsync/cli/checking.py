@@ -14,7 +14,8 @@ from typing import Final
 
 from gitsync.config import FILE_NAME, Config, parse_config
 from gitsync.errors import ConfigError, GitsyncError, InvalidInput, Problem
-from gitsync.sides.disk import LARGEST, TESTS, Disk, Files, misplaced_files, test_names
+from gitsync.sides.disk import TESTS, Disk, Files, misplaced_files, test_names
+from gitsync.sync.limits import LARGEST
 from gitsync.workflow.check import Inspected, inspect, more_problems
 from gitsync.workflow.registry import Registry, read_registry
 from gitsync.workflow.rules.history import history_faults
@@ -155,16 +156,16 @@ class Project:
 
     def read(self, key: Key) -> bytes:
         """The content of a workflow's file; raises InvalidInput where it can be none."""
-        return self.content(self.path(key))
+        return self.content(self.path(key), most=self.config.limits.file if self.config else LARGEST)
 
     def path(self, key: Key) -> Path:
         """Where a workflow's file stands."""
         return self.folder / f"{key}{SUFFIX}"
 
-    def content(self, path: Path) -> bytes:
-        """The content of one of its files; raises InvalidInput where it can be none."""
+    def content(self, path: Path, *, most: int = LARGEST) -> bytes:
+        """The content of one of its files, of at most so many bytes; raises InvalidInput where it can be none."""
         try:
-            return self.files.read(path, most=LARGEST)
+            return self.files.read(path, most=most)
         except InvalidInput as error:
             raise InvalidInput(
                 error.message, code=error.code, problems=self.shown_problems(error), cure=error.cure

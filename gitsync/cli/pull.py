@@ -162,6 +162,7 @@ class _Pull:
             documents = judged(database.load(written), side, self.warnings)
             applied = side.apply(plan.changes, documents, deployment)
             pulled = pulled.without(applied.kept, comparison)
+            self.warnings += map(str, side.oversized)
         return pulled
 
     def commit(self, plan: Plan, message: str | None, target: PullCommit) -> str | None:

@@ -123,7 +123,8 @@ def file_source(workspace: Workspace) -> Source:
     def load(keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         for key in sorted(keys):
             file = f"{folder}/{key}{SUFFIX}".lstrip("/")
-            yield key, read_workflow(disk.read(paths[key]), file=file, key=key)
+            data = disk.read(paths[key], most=workspace.config.limits.file)
+            yield key, read_workflow(data, file=file, key=key)
 
     def texts() -> Iterator[tuple[Key, bytes]]:
         return ((key, disk.read(path)) for key, path in paths.items())
@@ -164,7 +165,8 @@ def commit_source(workspace: Workspace, side: CommitSide) -> Source:
     def texts() -> Iterator[tuple[Key, bytes]]:
         keys = sorted(side.blobs)
         contents = side.git.read_blobs(side.blobs[key] for key in keys)
-        return ((key, data) for key, (_, data) in zip(keys, contents, strict=True))
+        pairs = zip(keys, contents, strict=True)
+        return ((key, data) for key, (_, data) in pairs if len(data) <= side.largest)
 
     return Source(
         f"commit {side.commit[:10]}", side.blobs, side.load, texts, workspace.registry_at(side.commit)

@@ -86,6 +86,7 @@ class Workspace:
             folder=self.folder_at(self.config_at(commit)),
             commit=commit,
             is_checked_out=revision == "HEAD" and not self.git.is_bare,
+            largest=self.config.limits.file,
         )
 
     def work_tree(self) -> WorkTree:
@@ -97,7 +98,8 @@ class Workspace:
                 cure="pull in a clone of it, or onto a branch: `gitsync pull --branch NAME`",
             )
         commit = self.git.resolve("HEAD") or ZERO
-        return WorkTree(self.git, folder=self.folder_at(self.config), commit=commit)
+        largest = self.config.limits.file
+        return WorkTree(self.git, folder=self.folder_at(self.config), commit=commit, largest=largest)
 
     def registry_at(self, commit: str) -> Registry | None:
         """What the target runtime offers, as `commit` says; ``None`` where it says nothing."""

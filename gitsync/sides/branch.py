@@ -114,7 +114,9 @@ class BranchTarget:
         held = self._held(start)
 
         self._git.store(
-            data for key, document in documents if digest_of(data := canonical_bytes(document)) == wanted[key]
+            self._source.note_size(key, data)
+            for key, document in documents
+            if digest_of(data := canonical_bytes(document)) == wanted[key]
         )
         moved = self._git.missing({digest for digest in wanted.values() if digest})
         if moved:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gitsync.errors import Problem, linked_file, no_regular_file, oversized_file
+from gitsync.sync.limits import LARGEST
 from gitsync.workflow.rules.names import doubtful_names, find_out_of_place
 
 TESTS: Final = "tests"
 """The folder of the test files, beside gitsync.yaml."""
 YAML: Final = (".yaml", ".yml")
-LARGEST: Final = 16 * 1024 * 1024
-"""Bytes of a file, where nothing else is configured: what is larger takes minutes to judge."""
 
 
 class Files(Protocol):

@@ -10,6 +10,7 @@ from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.sides.disk import Disk, misplaced_files
 from gitsync.sides.files import Held, compare_and_set, look
 from gitsync.sides.repository import digest_held, normal_digest
+from gitsync.sync.limits import LARGEST
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.check import read_workflow
@@ -21,8 +22,8 @@ from gitsync.workflow.types import Document, Key
 class Folder:
     """The workflow files of one folder, as they are on disk."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, largest: int = LARGEST) -> None:
+        self.path, self._largest = path, largest
         self._disk = Disk.around(path)
 
     @cached_property
@@ -110,7 +111,7 @@ class Folder:
 
     def _read(self, key: Key) -> bytes:
         try:
-            return self._disk.read(self._file(key))
+            return self._disk.read(self._file(key), most=self._largest)
         except OSError as error:
             raise self._failed("read", error) from error
 

@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
+from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem, oversized_file
 from gitsync.git import ZERO, GitRepository, TreeEntry, broken_object
 from gitsync.git.commits import Commits
 from gitsync.sides.disk import Disk, misplaced_files
 from gitsync.sides.files import Held, compare_and_set, look, remove_leftovers
+from gitsync.sync.limits import LARGEST
 from gitsync.sync.side import Action, Applied, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.check import (
@@ -71,11 +72,21 @@ class CommitSide:
 
     folder: of the workflow files, from the repository's top; empty for the top itself.
     commit: ZERO before the first commit. is_checked_out: it is what the work tree stands for.
+    largest: bytes of a file that is still looked into.
     """
 
-    def __init__(self, git: GitRepository, *, folder: str, commit: str, is_checked_out: bool = False) -> None:
+    def __init__(
+        self,
+        git: GitRepository,
+        *,
+        folder: str,
+        commit: str,
+        is_checked_out: bool = False,
+        largest: int = LARGEST,
+    ) -> None:
         self.git, self.folder, self.commit = git, folder, commit
-        self.is_checked_out = is_checked_out
+        self.is_checked_out, self.largest = is_checked_out, largest
+        self.oversized: list[Problem] = []  # what a pull has written, and a push would refuse
         self._normal: set[str] = set()  # blobs that were examined, and are valid and normal as they stand
 
     @property
@@ -143,6 +154,9 @@ class CommitSide:
         ordered = sorted(key for key in keys if key in self.blobs)
         contents = self.git.read_blobs(self.blobs[key] for key in ordered)
         for key, (oid, data) in zip(ordered, contents, strict=True):
+            if len(data) > self.largest:
+                yield key, Examined(Digest(oid), self._too_large(key, data).problems)
+                continue
             found = examine(data, key=key, file=self.path(key), judge=judge, oid=Digest(oid))
             if found.digest == oid and not found.errors:
                 self._normal.add(oid)
@@ -157,6 +171,8 @@ class CommitSide:
                 yield key, parse_again(data)
             else:
                 check_blob(data, oid)
+                if len(data) > self.largest:
+                    raise self._too_large(key, data)
                 yield key, read_stored_document(data, file=self.path(key))
 
     def find_unresolved(
@@ -175,7 +191,17 @@ class CommitSide:
 
     def normalise(self, oids: Collection[str]) -> Mapping[str, Digest]:
         """Blob id → digest of its normal form; a blob that holds no workflow keeps its own id."""
-        return {oid: normal_digest(data, oid) for oid, data in self.git.read_blobs(sorted(oids))}
+        contents = self.git.read_blobs(sorted(oids))
+        return {oid: normal_digest(data, oid, largest=self.largest) for oid, data in contents}
+
+    def note_size(self, key: Key, data: bytes) -> bytes:
+        """The data of a file that a pull writes; one that is too large for a push is noted in `oversized`."""
+        if len(data) > self.largest:
+            self.oversized += self._too_large(key, data).problems
+        return data
+
+    def _too_large(self, key: Key, data: bytes) -> InvalidInput:
+        return oversized_file(self.path(key), size=len(data), most=self.largest)
 
     def apply(
         self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
@@ -192,8 +218,8 @@ class WorkTree(CommitSide):
 
     on_written: Callable[[str], None] | None = None
 
-    def __init__(self, git: GitRepository, *, folder: str, commit: str) -> None:
-        super().__init__(git, folder=folder, commit=commit, is_checked_out=True)
+    def __init__(self, git: GitRepository, *, folder: str, commit: str, largest: int = LARGEST) -> None:
+        super().__init__(git, folder=folder, commit=commit, is_checked_out=True, largest=largest)
 
     @property
     def uncommitted(self) -> Mapping[Key, Digest | None]:
@@ -211,7 +237,7 @@ class WorkTree(CommitSide):
             stem = name.removesuffix(SUFFIX)
             if folder != self.folder or stem == name or not is_key(stem):
                 continue
-            key, digest = Key(stem), digest_held(look(self.git.top / path))
+            key, digest = Key(stem), digest_held(look(self.git.top / path), largest=self.largest)
             if path in unwatched and (digest is None or digest == self.committed(key)):
                 unwatched_keys.add(key)  # as in HEAD, or left out of a sparse checkout: no edit
             else:
@@ -245,7 +271,7 @@ class WorkTree(CommitSide):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for key, document in documents:
-                data = canonical_bytes(document)
+                data = self.note_size(key, canonical_bytes(document))
                 if digest_of(data) != planned[key].after:
                     raise PlanStale(
                         f"{key} changed in the database while it was pulled", cure="run the pull again"
@@ -291,7 +317,7 @@ class WorkTree(CommitSide):
         return self._is_as_planned(change, held) and compare_and_set(file, held, data)
 
     def _is_as_planned(self, change: Change, held: Held | None) -> bool:
-        digest, key = digest_held(held), change.key
+        digest, key = digest_held(held, largest=self.largest), change.key
         if digest in (change.before, change.after):
             return True
         uncommitted, unwatched = self._looked
@@ -313,16 +339,20 @@ class WorkTree(CommitSide):
                 )
 
 
-def digest_held(held: Held | None) -> Digest | None:
+def digest_held(held: Held | None, *, largest: int | None = None) -> Digest | None:
     """The digest of a file in normal form, ``None`` where there is none; ZERO for what is no file."""
     if held is None:
         return None
-    return normal_digest(held.data, digest_of(held.data)) if held.is_file else Digest(ZERO)
+    if not held.is_file:
+        return Digest(ZERO)
+    return normal_digest(held.data, digest_of(held.data), largest=largest)
 
 
-def normal_digest(data: bytes, oid: str) -> Digest:
-    """The digest of a blob's normal form; its own id where it holds no workflow."""
+def normal_digest(data: bytes, oid: str, *, largest: int | None = None) -> Digest:
+    """The digest of a blob's normal form; its own id where it holds no workflow, or more than `largest` bytes."""
     check_blob(data, oid)
+    if largest is not None and len(data) > largest:
+        return Digest(oid)
     try:
         return document_digest(read_stored_document(data, file=oid))
     except InvalidInput:

@@ -12,7 +12,7 @@ WHOLE = b"""\
 version: 1
 workflows: flows
 registry: registry.yaml
-limits: { overwrite: 50%, delete: 10% }
+limits: { overwrite: 50%, delete: 10%, file: 3 MiB }
 default: dev
 environments:
   dev: { database: "sqlite:///gitsync.db" }
@@ -28,7 +28,7 @@ def config() -> Config:
 
 def test_everything_in_the_file_is_read(config: Config) -> None:
     assert (config.workflows, config.registry) == ("flows", "registry.yaml")
-    assert config.limits == Limits(overwrite=0.5, delete=0.1)
+    assert config.limits == Limits(overwrite=0.5, delete=0.1, file=3 << 20)
     assert config.environment(None, {}).database == "sqlite:///gitsync.db"
 
 
@@ -87,6 +87,8 @@ def test_an_unknown_environment_suggests_the_nearest(config: Config) -> None:
         (b"version: 1\nworkflows: /else\n", "must lie inside"),
         (b"version: 1\nlimits: { delete: 3 }\n", "'3' is no share"),
         (b"version: 1\nlimits: { delete: 130% }\n", "'130%' is no share"),
+        (b"version: 1\nlimits: { file: 16 MB }\n", "'16 MB' is no size; write it as 16MiB"),
+        (b"version: 1\nlimits: { file: 30% }\n", "'30%' is no size"),
         (b"version: 1\ndefault: dve\nenvironments: { dev: { database: x } }\n", "did you mean 'dev'"),
         (b"version: 1\nenvironments: { dev: { databse: x } }\n", "did you mean 'database'"),
         (

@@ -27,6 +27,16 @@ RULES: Final = (
         is_fixed=True,
     ),
     Rule(
+        "FILE_TOO_LARGE",
+        "The file is not larger than the configured limit",
+        "`limits: { file: 16MiB }`, which is the default. A larger file may take minutes to judge, so it is not looked "
+        "into. A pull writes what the database holds all the same, and warns.",
+        bad=(Example("config", "version: 1\nlimits: { file: 900B }\n"),),
+        good=(Example("config", "version: 1\nlimits: { file: 16MiB }\n"),),
+        is_fixed=True,
+        is_of_text=True,
+    ),
+    Rule(
         "DUPLICATE_JSON_KEY",
         "No object has the same key twice",
         "Readers keep the first, the last, or neither. Keep the one that is meant.",
