@@ -116,12 +116,24 @@ class Project:
 
     @cached_property
     def _listed(self) -> tuple[Mapping[str, bool], tuple[Problem, ...]]:
+        for part in (self.folder, *self.folder.parents):
+            if part == self.file.parent:
+                break
+            if self.files.is_there(part / ".git"):
+                return {}, (self._submodule(part),)
         try:
             return self.files.names(self.folder), ()
         except InvalidInput as error:
             return {}, self.shown_problems(error) if self.config else ()
         except OSError as error:
             raise _unreadable(self.folder, error) from error
+
+    def _submodule(self, part: Path) -> Problem:
+        from gitsync.git import submodule
+
+        name = self.shown(part)
+        error = submodule(name)
+        return Problem(name, rule=error.code, message=error.message, cure=error.cure or "")
 
     @cached_property
     def names(self) -> Mapping[str, bool]:

@@ -138,6 +138,7 @@ class _Checkup:
         """Whatever git does to a workflow's file on its way between repository and work tree."""
         if self.facts.is_bare:
             return
+        self.facts.check_holds(self.folder)
         path = f"{self.folder}/a.json" if self.folder else "a.json"
         inside = f"{self.folder}/.gitattributes" if self.folder else ".gitattributes"
         attributes = self.facts.attributes(path)

@@ -9,3 +9,4 @@ from gitsync.git.repository import GitRepository as GitRepository
 from gitsync.git.repository import PathChange as PathChange
 from gitsync.git.repository import TreeEntry as TreeEntry
 from gitsync.git.repository import broken_object as broken_object
+from gitsync.git.repository import submodule as submodule

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gitsync.errors import GitError
+from gitsync.errors import ConfigError, GitError
 from gitsync.git.process import Git, reason_of, target_of
 
 _WHOLE: Final = ("-c", "core.sparseCheckout=false")
@@ -181,12 +181,28 @@ class GitRepository:
         return found
 
     def _check_absent(self, commit: str, folder: str) -> None:
-        """Raise GitError where `folder` stands in the commit, or may stand there, and cannot be read."""
-        words = ["ls-tree", "-z", "--full-tree", commit, "--", *([folder] if folder not in ("", ".") else [])]
-        for entry in self._bytes(words).split(b"\0")[:-1]:
-            _, kind, oid = entry.partition(b"\t")[0].decode().split(" ")
-            if kind == "tree":
+        """Raise where `folder` stands in the commit, or may stand there, and its files cannot be read.
+
+        Read as an empty one, it would seem that all its files were deleted.
+        """
+        parts = [part for part in folder.split("/") if part not in ("", ".")]
+        paths = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+        for entry in self._bytes(["ls-tree", "-z", "--full-tree", commit, "--", *paths]).split(b"\0")[:-1]:
+            facts, _, name = entry.partition(b"\t")
+            mode, kind, oid = facts.decode().split(" ")
+            path = os.fsdecode(name)
+            if kind == "tree" and (path == folder or not parts):
                 raise broken_object(oid)
+            if path in paths and kind != "tree":
+                raise submodule(path) if kind == "commit" else _no_folder(path, mode)
+
+    def check_holds(self, folder: str) -> None:
+        """Raise ConfigError where the files of `folder`, in the work tree, belong to another repository."""
+        parts = [part for part in folder.split("/") if part not in ("", ".")]
+        for count in range(len(parts)):
+            path = "/".join(parts[: count + 1])
+            if os.path.lexists(self.top / path / ".git"):
+                raise submodule(path)
 
     def read_file(self, commit: str, path: str) -> bytes | None:
         """The content of `path` in `commit`, or ``None``."""
@@ -346,6 +362,25 @@ class GitRepository:
 
     def _text(self, words: Sequence[str], *, stdin: bytes = b"") -> str:
         return os.fsdecode(self._bytes(words, stdin=stdin))
+
+
+def submodule(path: str) -> ConfigError:
+    """The error of a folder whose files git keeps in a repository of their own."""
+    return ConfigError(
+        f"{path} is a git submodule: its files belong to a repository of their own",
+        code="UNSUPPORTED_FOLDER",
+        cure=f"`git rm --cached {path} && rm -rf {path}/.git && git add {path}` takes them into this one; "
+        "or put gitsync.yaml into the submodule, and run gitsync there",
+    )
+
+
+def _no_folder(path: str, mode: str) -> ConfigError:
+    what = "a symbolic link" if mode == "120000" else "a file"
+    return ConfigError(
+        f"{path} is {what} and no folder",
+        code="UNSUPPORTED_FOLDER",
+        cure="put the folder itself there, or name another one under `workflows:` in gitsync.yaml; then commit",
+    )
 
 
 def broken_object(oid: str) -> GitError:

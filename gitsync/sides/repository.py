@@ -264,6 +264,7 @@ class WorkTree(CommitSide):
                 cure="run the pull again",
             )
         folder = self.git.top / self.folder
+        self.git.check_holds(self.folder)
         self._check_inside(folder)
         remove_leftovers(folder)
         planned = {change.key: change for change in changes}

@@ -20,6 +20,11 @@ from gitsync.workflow.scan import MAX_NESTING, Scan, parse_number, scan
 from gitsync.workflow.types import Json
 
 _BOM: Final = b"\xef\xbb\xbf"
+_STAND_INS: Final = {
+    b"version https://git-lfs.github.com/spec/": "a pointer of Git LFS",
+    b"\0GITCRYPT\0": "a file encrypted by git-crypt",
+}
+_UNFILTER: Final = "take its `filter=` out of .gitattributes, then `git add --renormalize .`, and commit"
 _DEEP_INDENT: Final = b"\n" + b"  " * MAX_NESTING
 _ESCAPED_HAZARD: Final = re.compile(r"\\u(?:0000|[dD][89abAB])")
 
@@ -165,6 +170,10 @@ def invalid_input(problems: Sequence[Problem]) -> InvalidInput:
 
 def _decode(data: bytes, *, file: str) -> tuple[str, list[Problem]]:
     problems: list[Problem] = []
+    for beginning, what in _STAND_INS.items():
+        if data.startswith(beginning):
+            message = f"this is {what}, and not the workflow: gitsync reads what is committed"
+            raise invalid_input([Problem(file, 1, 1, "", "INVALID_JSON", message, _UNFILTER)])
     if data.startswith(_BOM):
         data = data.removeprefix(_BOM)
         cure = "save it as UTF-8 without BOM"

@@ -15,13 +15,14 @@ RULES: Final = (
     Rule(
         "INVALID_JSON",
         "The file is JSON that every database and program reads alike",
-        "Syntax, encoding (UTF-8 without BOM), merge conflict markers, `NaN`, half surrogate pairs, `\\u0000` and "
+        "Syntax, encoding (UTF-8 without BOM), merge conflict markers, pointers of Git LFS, `NaN`, half surrogate pairs, `\\u0000` and "
         "nesting beyond 200 levels. What one reader repairs and another refuses cannot be compared.",
         bad=(
             _file('{"key": "a",}'),
             _file('{"key": NaN}'),
             _file('{"key": "\\u0000"}'),
             _file("<<<<<<< HEAD\n{}"),
+            _file("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 1830\n"),
         ),
         good=(Example("metadata", '{"description": "naïve 🔔"}'),),
         is_fixed=True,
