@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_CONTROLS: Final = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_CONTROLS: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 """Controls, marks that turn the direction of writing, line ends that only some programs see, and halves of characters."""
-_IN_A_LINE: Final = re.compile(f"[{_CONTROLS}]")
-_IN_A_TEXT: Final = re.compile(f"(?![\n\t])[{_CONTROLS}]")
+_IN_A_LINE: Final = re.compile(f"[\t\n{_CONTROLS}]")
+_IN_A_TEXT: Final = re.compile(f"[{_CONTROLS}]")
 _COMMAND: Final = re.compile(r"(?m)^([^\S\n]*):(?=:)|#(?=#(?:\[|[a-z]+\[))")
 """Where a line would be a command to GitHub's runner (``::add-mask::``, ``##[group]``), to Azure's or TeamCity's."""
 
@@ -36,4 +36,6 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _without_commands(text: str) -> str:
+    if "::" not in text and "##" not in text:
+        return text
     return _COMMAND.sub(lambda found: f"{found[1]}\\x3a" if found[1] is not None else r"\x23", text)

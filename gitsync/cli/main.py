@@ -13,7 +13,7 @@ import click
 from gitsync import __version__
 from gitsync.cli import interrupt
 from gitsync.cli.options import OUTPUTS, Settings, common_options_with
-from gitsync.cli.output import cleaned, echo
+from gitsync.cli.output import cleaned, echo, hide_credentials
 from gitsync.masking import mask_secrets
 from gitsync.printable import printable, printable_text
 
@@ -144,6 +144,7 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     """Run one command line, and say what went wrong; an interruption comes through."""
     settings = Settings()
+    hide_credentials()
     try:
         result = group.main(list(arguments), prog_name="gitsync", obj=settings, standalone_mode=False)
         if sys.stdout is not None:  # closed by whoever started us

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitsync.masking import credentials_in, mask_values
-from gitsync.printable import printable, printable_text
+from gitsync.printable import printable, printable_json, printable_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_hidden: list[str] = []
+"""What is masked in every output of this process."""
+
+
+def hide_credentials() -> None:
+    """From here on mask the values of the variables that hold a credential."""
+    _hidden[:] = credentials_in(os.environ)
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -26,13 +36,13 @@ def echo_painted(text: str) -> None:
 
 
 def echo_data(data: bytes) -> None:
-    """Print a file's content, byte for byte."""
-    click.echo(data, nl=False)
+    """Print a file of JSON, byte for byte; on a terminal the same values without what it would obey."""
+    click.echo(printable_json(data.decode()) if sys.stdout.isatty() else data, nl=False)
 
 
 def cleaned(text: str) -> str:
     """`text` without the values of the variables that hold a credential."""
-    return mask_values(text, credentials_in(os.environ))
+    return mask_values(text, _hidden)
 
 
 def make_console(*, stderr: bool = False, no_color: bool | None = None) -> Console:

@@ -8,6 +8,7 @@ from gitsync.cli.options import (
     PAGES,
     cache_option,
     common_options_with,
+    config_from_option,
     examples,
     exit_code_option,
     keys_argument,
@@ -29,6 +30,7 @@ from gitsync.cli.output import echo
 )
 @keys_argument
 @ref_option
+@config_from_option
 @exit_code_option
 @click.option("--all", "show_all", is_flag=True, help="List the workflows that are in step as well.")
 @cache_option
