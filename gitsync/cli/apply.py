@@ -43,7 +43,7 @@ def command(context: click.Context, file: str) -> int:
     Nobody is asked: the plan is what was reviewed.
     """
     from gitsync.cli.deploy import Deploy
-    from gitsync.cli.outcome import announce
+    from gitsync.cli.outcome import announce, tell_warnings
     from gitsync.cli.workspace import open_workspace
     from gitsync.sync.push import plan_push
     from gitsync.sync.saved import as_saved, check_fresh
@@ -64,6 +64,7 @@ def command(context: click.Context, file: str) -> int:
         database.require_ledger()
         registry = workspace.registry_at(side.commit)
         comparison = workspace.compare(side, database, select=saved.keys, registry=registry)
+        tell_warnings(settings, comparison.misplaced)
         check_fresh(saved, comparison)
         comparison = replace(comparison, number=saved.number)
         plan = as_saved(plan_push(comparison, options), saved)

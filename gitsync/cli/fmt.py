@@ -12,6 +12,7 @@ from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from gitsync.cli.checking import Project
     from gitsync.errors import Problem
@@ -40,7 +41,10 @@ class Formatted:
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where a file would change.")
 @click.option("--diff", is_flag=True, help="Show what changes.")
 @click.option(
-    "--staged", is_flag=True, help="As a hook before a commit: pass over files that are none of gitsync's."
+    "--staged",
+    is_flag=True,
+    help="As a hook before a commit: take the files that are staged, pass over what is none of gitsync's, and "
+    "exit 1 where one was changed, so that it can be staged again.",
 )
 @common_options
 @click.pass_context
@@ -56,7 +60,7 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
     if diff and settings.is_json:
         raise click.UsageError("--diff prints lines, and -o json one object; choose one")
     where = settings.where
-    wanted = [where / file for file in files] if files or staged else [where]
+    wanted = [where / file for file in files] or (_staged(where) if staged else [where])
     changed: list[str] = []
     problems: list[Problem] = []
     count = 0
@@ -77,7 +81,16 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
                 changed.append(one.name)
             else:
                 problems.append(_saved_meanwhile(one))
-    return _tell(settings, changed, problems, count, check=check)
+    code = _tell(settings, changed, problems, count, check=check)
+    return code or (1 if staged and changed else 0)
+
+
+def _staged(where: Path) -> list[Path]:
+    """The files that may be workflows and that the next commit changes."""
+    from gitsync.cli.choosing import open_index
+    from gitsync.workflow.rules.names import is_workflow_name
+
+    return [path for path in open_index(where).staged if is_workflow_name(path.name)]
 
 
 def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Formatted]:
@@ -167,7 +180,7 @@ def _tell(settings: Settings, changed: list[str], problems: list[Problem], count
             echo(f"{'would reformat' if check else 'reformatted'} {name}")
         for problem in problems:
             echo(f"left alone: {problem}", err=True)
-        left = count - len(changed) - len({problem.file for problem in problems})
+        left = max(0, count - len(changed) - len({problem.file for problem in problems}))
         settings.tell(f"{len(changed)} {'to reformat' if check else 'reformatted'}, {left} as they should be")
     if problems:
         return 4

@@ -15,7 +15,7 @@ from gitsync.cli.options import Settings
 from gitsync.cli.progress import counter, watch
 from gitsync.cli.remote import choose_environment, doubt_absence, follow_files, open_side
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
-from gitsync.errors import ConfigError, GitError
+from gitsync.errors import ConfigError, GitError, InvalidInput
 from gitsync.git import ZERO, GitRepository
 from gitsync.sides.disk import Disk
 from gitsync.sides.history import GitHistory
@@ -286,6 +286,8 @@ def registry_of(config: Config, folder: Path) -> Registry | None:
 def _read(path: Path) -> bytes:
     try:
         return Disk.around(path.parent).read(path)
+    except InvalidInput as error:
+        raise ConfigError(error.message, code=error.code, problems=error.problems, cure=error.cure) from error
     except OSError as error:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}", cure=f"check the rights of {path}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -133,7 +134,8 @@ class CommitSide:
         found = set(self._misplaced_in_tree())
         if self.is_checked_out:
             disk = Disk(self.git.top)
-            found |= {*misplaced_files(disk, disk.top / self.folder, shown=self.folder)}
+            with suppress(InvalidInput, OSError):  # whoever reads or writes there says what is in the way
+                found |= {*misplaced_files(disk, disk.top / self.folder, shown=self.folder)}
         return sorted(found)
 
     def _misplaced_in_tree(self) -> list[Problem]:

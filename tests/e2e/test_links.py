@@ -29,6 +29,7 @@ COMMANDS = (
     ["bundle", "join", "--folder", "workflows"],
     ["registry", "show"],
     ["status"],
+    ["doctor"],
     ["db", "init"],
     ["init", "--diff"],
 )
@@ -119,6 +120,19 @@ def test_a_link_is_an_error_that_names_it(
         assert code == 4, (words, said)
         assert "INVALID_FILE" in said, words
         assert name in said
+
+
+@pytest.mark.parametrize("name", ["gitsync.yaml", "workflows"])
+def test_a_link_is_a_finding_of_the_doctor_and_not_its_end(
+    repository: TestRepository, outside: Path, name: str
+) -> None:
+    repository.commit("Begin")
+    link(repository, name, outside / ("secret" if name == "gitsync.yaml" else ""))
+
+    ran = gitsync("-C", str(repository.path), "doctor", "-o", "json")
+
+    assert ran.json["format"] == "gitsync.doctor"
+    assert ran.code == 1
 
 
 def test_fmt_writes_nothing_behind_a_link(repository: TestRepository, outside: Path) -> None:

@@ -1,4 +1,4 @@
-"""``gitsync validate --staged``: what the commit will hold is judged, however a hook is made."""
+"""``--staged``: what the commit will hold is judged and formatted, however a hook is made."""
 
 from __future__ import annotations
 
@@ -159,3 +159,28 @@ def test_outside_of_a_repository_it_says_so(tmp_path: Path) -> None:
 
     assert ran.code == 1
     assert "[NOT_A_REPOSITORY]" in ran.err
+
+
+def test_fmt_takes_what_is_staged_and_stops_the_commit_for_it(flows: TestRepository) -> None:
+    for key in ("a", "b"):
+        file = flows.path / "flows" / "workflows" / f"{key}.json"
+        file.write_bytes(file.read_bytes().replace(b"  ", b"\t"))
+    flows.git("add", "flows/workflows/a.json")
+
+    changed = gitsync("-C", str(flows.path), "fmt", "--staged")
+    flows.git("add", "flows/workflows/a.json")
+    settled = gitsync("-C", str(flows.path), "fmt", "--staged")
+
+    assert (changed.code, changed.out) == (1, "reformatted flows/workflows/a.json\n")
+    assert (settled.code, settled.out) == (0, "")
+    assert "\t" in (flows.path / "flows" / "workflows" / "b.json").read_text()
+
+
+def test_in_a_work_tree_of_its_own_its_own_index_counts(flows: TestRepository, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    flows.git("worktree", "add", "-q", str(linked))
+    (linked / "flows" / "workflows" / "a.json").write_text("{ broken\n")
+    flows.git("-C", str(linked), "add", "-A")
+
+    assert gitsync("-C", str(linked), "validate", "--staged").code == 4
+    assert "nothing is staged" in validate(flows).err
