@@ -3,7 +3,8 @@
 People edit both sides, move files out of their place, branch, merge and squash, deploy one branch to two databases, restore backups of them,
 lose their ledgers, and run gitsync in every way that it has. Beside it a
 record of the truth is kept (who made which content, and which commits and databases have seen it), by which each
-write of gitsync's is judged. It knows nothing of marks, bases or trailers.
+write of gitsync's is judged. It knows nothing of marks, bases or trailers. Triggers in the databases keep every content
+that a workflow ever had there: they see what a run writes on its way, and whether all that it replaced is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sqlalchemy.engine import make_url
 
 from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.types import Digest
-from tests.support import figures
+from tests.support import audit, figures
 from tests.support.effort import IS_FUZZING, rounds
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import TENANT, Backup, Editor, Loop, Ran, make_file
@@ -208,6 +209,7 @@ class World:
         self.truth = Truth()
         self.backups: dict[str, tuple[Backup, dict[str, Row]]] = {}
         self.overlay: dict[str, Content] = {}
+        self.witnesses = {name: audit.Witness(loop.editor) for name, loop in self.loops.items()}
         self.note_head()
 
     @property
@@ -230,12 +232,28 @@ class World:
 
         Where a file is out of its place, nothing is pruned.
         """
+        witness = self.witnesses[self.truth.environment]
+        witness.news()  # of people
         ran = self.loop.gitsync(*arguments, "-e", self.truth.environment, variables=variables_of(self.loops))
+        self._check_writes(arguments[0], ran, witness.news())
         is_refused = "--prune" in arguments and arguments[0] != "plan" and self._is_out_of_place(arguments)
         allowed = {6} if is_refused else {0, 3}
         assert ran.code in allowed, f"gitsync {' '.join(arguments)}: exit {ran.code}\n{ran.out}{ran.err}"
         assert not is_refused or ran.json["code"] == "FILE_OUT_OF_PLACE"
         return ran
+
+    def _check_writes(self, command: str, ran: Ran, writes: Sequence[audit.Write]) -> None:
+        """Fail where the database has seen a write that gitsync doesn't tell, or that cannot be undone."""
+        if not writes:
+            return
+        assert (command, ran.code in {0, 3}) == ("push", True), f"{command}, exit {ran.code}, wrote {writes}"
+        replaced, held = self.loop.editor.replaced_texts(), self.database()
+        for write in writes:
+            assert write.key in ran.changes, f"a push wrote {write}, and doesn't say so"
+            assert write.before in {None, replaced.get(write.key)}, (
+                f"{write} is lost: the ledger has {replaced}"
+            )
+            assert write.after in {None, held[write.key]}, f"{write} was never meant: {held}"
 
     def _is_out_of_place(self, arguments: Sequence[str]) -> bool:
         if "--ref" in arguments:  # what the work tree holds is none of this commit's business
@@ -624,6 +642,7 @@ def prepare_databases(folder: Path, urls: Mapping[str, str]) -> None:
         for command in (["db", "init"], ["push"]):
             ran = loop.gitsync(*command, "-e", name, variables=variables_of(loops))
             assert ran.code == 0, ran.err
+        audit.install(loop.editor)
 
 
 def test_no_edit_is_lost_between_git_and_sqlite(tmp_path: Path) -> None:

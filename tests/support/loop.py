@@ -270,6 +270,14 @@ class Editor:
                 if backup[name]:
                     connection.execute(tables.tables[name].insert(), backup[name])
 
+    def replaced_texts(self) -> dict[str, str]:
+        """Key → text of what the newest deployment has replaced, as the ledger keeps it."""
+        query = """SELECT key, replaced_document FROM gitsync_deployment_items WHERE replaced_document IS NOT NULL
+                      AND number = (SELECT max(number) FROM gitsync_deployments)"""
+        with self.connection() as connection:
+            rows = connection.execute(sa.text(query)).all()
+        return {key: text_of(document.encode()) for key, document in rows}
+
     def connections(self) -> int:
         """How many others are connected to a server's database; 0 for a file."""
         if self._engine.dialect.name == "sqlite":
