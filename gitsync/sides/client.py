@@ -2,12 +2,17 @@
 
 A read is asked again where the network or the server failed for a moment, and an answer that arrives in part
 is such a failure. A write is sent once: what became of one that was cut short is for its caller to find out.
+No answer takes more memory or time than it may. The requests run in an event loop of their own, where each can
+be broken off at any moment: by threads alone, a server that sends a byte a second could not be left.
 """
 
 from __future__ import annotations
 
 import re
+import ssl
+import zlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from gitsync import __version__
 from gitsync.errors import (
     AccessDenied,
+    ConfigError,
     Conflict,
     GitsyncError,
     InvalidInput,
@@ -24,17 +30,20 @@ from gitsync.errors import (
     ServerError,
 )
 from gitsync.sides.access import Credentials, check_url
-from gitsync.workflow.parse import parse_stored
+from gitsync.workflow.parse import parse_received
 from gitsync.workflow.types import Json
 
 if TYPE_CHECKING:
     import httpx
+    from anyio.from_thread import BlockingPortal
     from tenacity import RetryCallState
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 WRITE_TIMEOUT: Final = 300.0
 """Seconds for a server to take a connection, to answer a read, and to finish an import."""
+_MOST_VALUES: Final = 5_000_000
+"""JSON values of an answer; 10,000 workflows have two million."""
 
 _PASSING: Final = frozenset({408, 425, 429, 502, 503, 504})
 """Statuses that say: not now."""
@@ -63,10 +72,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a read is tried, and the pause before the second try, in seconds; the next ones are longer."""
+    """How often a read is tried, and the pause before the second try, in seconds; the next ones are longer.
+
+    whole: seconds for one answer from its request to its end. size: bytes of it, unpacked.
+    """
 
     attempts: int = 5
     pause: float = 0.5
+    whole: float = 300.0
+    size: int = 256 * 1024 * 1024
 
 
 PATIENCE: Final = Patience()
@@ -103,29 +117,53 @@ class Client:
         self._credentials = credentials
         self._headers = {
             "accept": "application/json",
+            "accept-encoding": "gzip",
             "user-agent": f"gitsync/{__version__}",
             **(headers or {}),
             **credentials.headers,
         }
         self._patience = patience
-        self._http: httpx.Client | None = None
+        self._http: httpx.AsyncClient | None = None
+        self._portal: BlockingPortal | None = None
+        self._opened = ExitStack()
 
     def __enter__(self) -> Self:
-        import httpx
+        from anyio.from_thread import start_blocking_portal
 
-        self._http = httpx.Client(
-            base_url=self.address,
-            headers=self._headers,
-            timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
-            follow_redirects=False,  # the credentials are for this server alone
-        )
+        self._http = self._make_http()
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(start_blocking_portal())
+            stack.enter_context(self._portal.wrap_async_context_manager(self._http))
+            self._opened = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._http is not None:
-            self._http.close()
+        self._opened.__exit__(kind, error, trace)
+
+    def _make_http(self) -> httpx.AsyncClient:
+        """What sends requests; raises ConfigError for what the environment says of proxies and certificates."""
+        import httpx
+
+        try:
+            return httpx.AsyncClient(
+                base_url=self.address,
+                headers=self._headers,
+                follow_redirects=False,  # the credentials are for this server alone
+            )
+        except (ssl.SSLError, OSError) as error:
+            raise ConfigError(
+                f"the certificates to trust cannot be read: {error.strerror or error}",
+                code="INVALID_CA_FILE",
+                cure="name a file of PEM certificates in SSL_CERT_FILE, or unset it to trust the usual authorities",
+            ) from error
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            raise ConfigError(
+                "the proxy that the environment names cannot be used: it is no http:// or https:// address",
+                code="INVALID_PROXY",
+                cure="correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name the server's host in NO_PROXY",
+            ) from error
 
     def get(self, path: str, **query: str) -> Json:
         """The JSON value at `path`; raises what `refusal` makes of an answer that is no 200."""
@@ -216,22 +254,62 @@ class Client:
     def _send(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Answer:
         import httpx
 
-        assert self._http is not None, "the client is used outside its `with`"
-        kind = {} if body is None else {"content-type": "application/json"}
-        timeout = READ_TIMEOUT if body is None else WRITE_TIMEOUT
+        assert self._portal is not None, "the client is used outside its `with`"
+        response: httpx.Response | None = None
         try:
-            response = self._http.request(
-                method,
-                path,
-                params=query or None,
-                content=body,
-                headers=kind,
-                timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT),
-            )
+            response, data = self._portal.call(self._exchange, method, path, query, body)
+            return self._read(response, data, path, is_write=body is not None)
         except httpx.TransportError as error:
             raise self._unreachable(error, path) from error
-        if response.status_code in _PASSING and body is None:
-            said = self._json(response, path, strictly=False)
+        except ServerError as error:
+            if body is None or (response is not None and response.is_redirect):
+                raise
+            raise Interrupted(error.message, code=error.code, cure=error.cure) from error
+
+    async def _exchange(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes | None
+    ) -> tuple[httpx.Response, bytes]:
+        """The response to one request, and its body unpacked."""
+        import anyio
+        import httpx
+
+        assert self._http is not None
+        whole = self._patience.whole
+        timeout = httpx.Timeout(READ_TIMEOUT if body is None else WRITE_TIMEOUT, connect=CONNECT_TIMEOUT)
+        kind = {} if body is None else {"content-type": "application/json"}
+        try:
+            with anyio.fail_after(whole):
+                async with self._http.stream(
+                    method, path, params=query or None, content=body, headers=kind, timeout=timeout
+                ) as response:
+                    return response, await self._unpack(response, path)
+        except TimeoutError:
+            raise ServerError(
+                f"{self.address}{path} did not give its whole answer within {whole:g} seconds",
+                code="ANSWER_TOO_SLOW",
+                cure="is the server well, and the network? Try again in a while",
+            ) from None
+
+    async def _unpack(self, response: httpx.Response, path: str) -> bytes:
+        """The body; never more than may be of it, however well it was packed."""
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip"):
+            raise self.unexpected(path, f"the encoding {self.mask(encoding)}, which was not asked for")
+        unpacking, most = zlib.decompressobj(zlib.MAX_WBITS | 16), self._patience.size
+        data = bytearray()
+        async for chunk in response.aiter_raw():
+            try:
+                data += unpacking.decompress(chunk, most - len(data) + 1) if encoding == "gzip" else chunk
+            except zlib.error:
+                raise self._partial(path) from None
+            if len(data) > most:
+                raise self._too_large(path, f"has more than {most // (1024 * 1024)} MiB")
+        return bytes(data)
+
+    def _read(self, response: httpx.Response, data: bytes, path: str, *, is_write: bool) -> Answer:
+        """The answer that a response is; raises Interrupted where it says to come back."""
+        if response.status_code in _PASSING and not is_write:
+            said = self._json(response, data, path, strictly=False)
             if not (isinstance(said, dict) and said.get("code") == "SYNC_IN_PROGRESS"):
                 reason = said.get("error") if isinstance(said, dict) else None
                 words = f": {self.mask(str(reason))}" if reason else ""
@@ -242,23 +320,40 @@ class Client:
                 )
         if response.is_redirect:
             raise self._redirected(response)
-        value = self._json(response, path, strictly=response.is_success)
+        value = self._json(response, data, path, strictly=response.is_success)
         return Answer(response.status_code, value, response.headers)
 
-    def _json(self, response: httpx.Response, path: str, *, strictly: bool) -> Json:
+    def _json(self, response: httpx.Response, data: bytes, path: str, *, strictly: bool) -> Json:
         try:
-            return parse_stored(response.content)
-        except InvalidInput:
+            return parse_received(data, most=_MOST_VALUES)
+        except OverflowError:
+            if strictly:
+                raise self._too_large(path, f"holds more than {_MOST_VALUES:,} values") from None
+            return None
+        except RecursionError:
+            if strictly:
+                raise self.unexpected(path, "values that stand too deep in one another") from None
+            return None
+        except ValueError:
             if not strictly:
                 return None
         kind = response.headers.get("content-type", "nothing").partition(";")[0]
         if "json" not in kind:
             raise self.unexpected(path, f"{kind}, not with JSON")
-        raise Interrupted(f"the answer of {self.address}{path} is not whole")
+        raise self._partial(path)
+
+    def _partial(self, path: str) -> Interrupted:
+        cure = "is the server well? Try again in a while"
+        return Interrupted(f"the answer of {self.address}{path} is not whole", cure=cure)
+
+    def _too_large(self, path: str, what: str) -> ServerError:
+        return ServerError(
+            f"the answer of {self.address}{path} {what}",
+            code="ANSWER_TOO_LARGE",
+            cure="is the address right, and is it a server of the product, or gitsync's own?",
+        )
 
     def _unreachable(self, error: httpx.TransportError, path: str) -> GitsyncError:
-        import ssl
-
         import httpx
 
         seen: BaseException | None = error

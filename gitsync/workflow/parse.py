@@ -112,25 +112,39 @@ def parse_stored(text: str | bytes) -> Json:
 def parse_stored_judged(text: str | bytes) -> tuple[Json, bool]:
     """`parse_stored`, and whether the value is known to be plain (`canonical.is_plain`); ``False`` means: look."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    try:
+        return _parse_exactly(data)
+    except UnicodeDecodeError as error:
+        raise invalid_input([_not_utf8(data, error, file="database")]) from None
+    except (ValueError, RecursionError):
+        found = scan(data.decode("utf-8", "surrogatepass"), file="database", is_stored=True)
+        if found.problems:
+            raise invalid_input(found.problems) from None
+        return found.value, False
+
+
+def parse_received(data: bytes, *, most: int) -> Json:
+    """The value of JSON text that another machine has sent, each number kept digit for digit.
+
+    Takes memory for `most` values at most. Raises ValueError where it is no JSON, OverflowError where it holds more
+    values than that, and RecursionError where they stand too deep in one another.
+    """
+    if most_values(data) > most:
+        raise OverflowError
+    return _parse_exactly(data)[0]
+
+
+def _parse_exactly(data: bytes) -> tuple[Json, bool]:
+    """The value of `data`, and whether it is known to be plain; raises ValueError and RecursionError."""
     is_exact, is_plain = _judge(data)
     if is_exact:
         try:
             return orjson.loads(data), is_plain
         except orjson.JSONDecodeError:
             pass
-    try:
-        text = data.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        raise invalid_input([_not_utf8(data, error, file="database")]) from None
-    try:
-        return json.loads(
-            text, parse_int=parse_number, parse_float=parse_number, parse_constant=_refuse
-        ), False
-    except (ValueError, RecursionError):
-        found = scan(text, file="database", is_stored=True)
-        if found.problems:
-            raise invalid_input(found.problems) from None
-        return found.value, False
+    text = data.decode("utf-8", "surrogatepass")
+    numbers: dict[str, Any] = {"parse_int": parse_number, "parse_float": parse_number}
+    return json.loads(text, parse_constant=_refuse, **numbers), False
 
 
 def _judge(data: bytes) -> tuple[bool, bool]:

@@ -368,13 +368,13 @@ def asked(log: list[httpx.Request], path: str) -> list[httpx.Request]:
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
     """What is sent from here on, as it was sent; each request then goes its way."""
     sent: list[httpx.Request] = []
-    send = httpx.Client.send
+    send = httpx.AsyncClient.send
 
-    def noted(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+    async def noted(client: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
         sent.append(request)
-        return send(client, request, **options)
+        return await send(client, request, **options)
 
-    monkeypatch.setattr(httpx.Client, "send", noted)
+    monkeypatch.setattr(httpx.AsyncClient, "send", noted)
     return sent
 
 
