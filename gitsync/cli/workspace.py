@@ -81,13 +81,20 @@ class Workspace:
     def commit_side(self, revision: str) -> CommitSide:
         """The side of one commit; HEAD before the first commit is an empty one."""
         commit = self.git.resolve(revision) or ZERO
+        folder = self.folder_at(self.config_at(commit))
         return CommitSide(
             self.git,
-            folder=self.folder_at(self.config_at(commit)),
+            folder=folder,
             commit=commit,
             is_checked_out=revision == "HEAD" and not self.git.is_bare,
             largest=self.config.limits.file,
+            typed=self._typed(folder),
         )
+
+    def _typed(self, folder: str) -> str:
+        """A folder of the repository as one types it where the command runs."""
+        typed = os.path.relpath(self.git.top / folder, self.settings.where.resolve())
+        return "" if typed == "." else typed
 
     def work_tree(self) -> WorkTree:
         """The work tree over HEAD."""
@@ -98,8 +105,14 @@ class Workspace:
                 cure="pull in a clone of it, or onto a branch: `gitsync pull --branch NAME`",
             )
         commit = self.git.resolve("HEAD") or ZERO
-        largest = self.config.limits.file
-        return WorkTree(self.git, folder=self.folder_at(self.config), commit=commit, largest=largest)
+        folder = self.folder_at(self.config)
+        return WorkTree(
+            self.git,
+            folder=folder,
+            commit=commit,
+            largest=self.config.limits.file,
+            typed=self._typed(folder),
+        )
 
     def registry_at(self, commit: str) -> Registry | None:
         """What the target runtime offers, as `commit` says; ``None`` where it says nothing."""

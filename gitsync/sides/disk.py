@@ -134,8 +134,11 @@ class Disk:
             os.close(handle)
 
 
-def misplaced_files(files: Files, folder: Path, *, shown: str) -> list[Problem]:
-    """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder of `folder`; shown: the folder in messages."""
+def misplaced_files(files: Files, folder: Path, *, shown: str, typed: str | None = None) -> list[Problem]:
+    """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder of `folder`.
+
+    shown: the folder in messages. typed: in commands, where that differs.
+    """
     found = files.walk(folder)
     names = doubtful_names([name for name, is_regular in found.items() if is_regular])
 
@@ -144,7 +147,7 @@ def misplaced_files(files: Files, folder: Path, *, shown: str) -> list[Problem]:
             with suppress(FileNotFoundError, PermissionError):
                 yield name, files.read(folder / name, most=None)
 
-    return find_out_of_place(contents(), folder=shown, taken=found)
+    return find_out_of_place(contents(), folder=shown, taken=found, typed=typed)
 
 
 def test_names(files: Files, folder: Path) -> list[str]:

@@ -73,7 +73,8 @@ class CommitSide:
 
     folder: of the workflow files, from the repository's top; empty for the top itself.
     commit: ZERO before the first commit. is_checked_out: it is what the work tree stands for.
-    largest: bytes of a file that is still looked into.
+    largest: bytes of a file that is still looked into. typed: the folder as one types it in a command, where that
+    differs.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class CommitSide:
         commit: str,
         is_checked_out: bool = False,
         largest: int = LARGEST,
+        typed: str | None = None,
     ) -> None:
+        self.typed = typed
         self.git, self.folder, self.commit = git, folder, commit
         self.is_checked_out, self.largest = is_checked_out, largest
         self.oversized: list[Problem] = []  # what a pull has written, and a push would refuse
@@ -135,7 +138,7 @@ class CommitSide:
         if self.is_checked_out:
             disk = Disk(self.git.top)
             with suppress(InvalidInput, OSError):  # whoever reads or writes there says what is in the way
-                found |= {*misplaced_files(disk, disk.top / self.folder, shown=self.folder)}
+                found |= {*misplaced_files(disk, disk.top / self.folder, shown=self.folder, typed=self.typed)}
         return sorted(found)
 
     def _misplaced_in_tree(self) -> list[Problem]:
@@ -145,7 +148,7 @@ class CommitSide:
         names = doubtful_names([name for name, entry in below.items() if entry.mode in _REGULAR])
         blobs = self.git.read_blobs(below[name].oid for name in names)
         contents = ((name, data) for name, (_, data) in zip(names, blobs, strict=True))
-        return find_out_of_place(contents, folder=self.folder, taken=self._tree)
+        return find_out_of_place(contents, folder=self.folder, taken=self._tree, typed=self.typed)
 
     def snapshot(self) -> Snapshot:
         """The tree as it stands: a blob that isn't in normal form has its own id here."""
@@ -220,8 +223,16 @@ class WorkTree(CommitSide):
 
     on_written: Callable[[str], None] | None = None
 
-    def __init__(self, git: GitRepository, *, folder: str, commit: str, largest: int = LARGEST) -> None:
-        super().__init__(git, folder=folder, commit=commit, is_checked_out=True, largest=largest)
+    def __init__(
+        self,
+        git: GitRepository,
+        *,
+        folder: str,
+        commit: str,
+        largest: int = LARGEST,
+        typed: str | None = None,
+    ) -> None:
+        super().__init__(git, folder=folder, commit=commit, is_checked_out=True, largest=largest, typed=typed)
 
     @property
     def uncommitted(self) -> Mapping[Key, Digest | None]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.support.loop import Loop, gitsync, make_file
+from tests.support.loop import Loop, gitsync, make_file, make_loop
 
 CODE = "FILE_OUT_OF_PLACE"
 FILE = "workflows/billing/b.json"
@@ -56,6 +57,19 @@ def test_the_cure_is_all_that_it_takes(moved: Loop) -> None:
 
     assert moved.push("--prune").changes == {}
     assert moved.states() == {"a": "in-sync", "b": "in-sync"}
+
+
+def test_the_cure_is_typed_where_the_command_runs(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path, prefix="flows")
+    loop.commit(a="A", b="B")
+    loop.push()
+    move(loop)
+    loop.repository.commit("Tidy up")
+
+    for words in (["push", "--prune"], ["status"], ["validate"]):
+        ran = loop.gitsync(*words)
+        assert f"`mv -n {FILE} workflows/b.json`" in ran.out + ran.err, words
+        assert f"flows/{FILE}: " in ran.err or f"{FILE}: " in ran.out
 
 
 @pytest.mark.parametrize("is_tracked", [False, True], ids=["untracked", "uncommitted"])

@@ -58,15 +58,17 @@ def doubtful_names(names: Collection[str]) -> list[str]:
 
 
 def find_out_of_place(
-    contents: Iterable[tuple[str, bytes]], *, folder: str, taken: Collection[str]
+    contents: Iterable[tuple[str, bytes]], *, folder: str, taken: Collection[str], typed: str | None = None
 ) -> list[Problem]:
     """A FILE_OUT_OF_PLACE for each of `contents`, paths from `folder` and data, that is a workflow's.
 
-    folder: as messages name it. taken: the names directly in it.
+    folder: as messages name it. taken: the names directly in it. typed: the folder as one types it in a command,
+    where that differs.
     """
     prefix = f"{folder}/" if folder else ""
+    typed = folder if typed is None else typed
     return [
-        _out_of_place(prefix + path, place=prefix + name, is_taken=name in taken)
+        _out_of_place(prefix + path, path, name, typed=f"{typed}/" if typed else "", is_taken=name in taken)
         for path, data in contents
         for name in [path.rpartition("/")[2]]
         if _holds_workflow(data)
@@ -84,12 +86,13 @@ def _holds_workflow(data: bytes) -> bool:
     return isinstance(value, dict) and value.get("format") == FORMAT
 
 
-def _out_of_place(file: str, *, place: str, is_taken: bool) -> Problem:
+def _out_of_place(file: str, path: str, name: str, *, typed: str, is_taken: bool) -> Problem:
     message = "this workflow lies in a subfolder, where it is neither pushed nor pulled"
     if is_taken:
+        place = file.removesuffix(path) + name
         message, cure = f"{message}; {place} is there as well", "keep one of the two"
     else:
-        cure = f"`mv -n {shlex.quote(file)} {shlex.quote(place)}`"
+        cure = f"`mv -n {shlex.quote(typed + path)} {shlex.quote(typed + name)}`"
     return Problem(file, rule="FILE_OUT_OF_PLACE", message=message, cure=cure)
 
 
