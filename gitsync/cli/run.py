@@ -115,6 +115,7 @@ def _run(
     from gitsync.render.run import Tree
     from gitsync.runtime.functions import load_functions
     from gitsync.runtime.interpreter import run_workflow
+    from gitsync.runtime.limits import held
     from gitsync.runtime.model import Options
     from gitsync.runtime.stubs import Outside
 
@@ -126,19 +127,22 @@ def _run(
         for line in tree.lines(step):
             echo(redactor.text(line), err=True)
 
-    return run_workflow(
-        source.require(key),
-        start,
-        library=source,
-        registry=source.registry,
-        outside=Outside(setting.stubs, functions, setting.script),
-        options=Options(
-            now=setting.now,
-            secrets=setting.secrets,
-            clock=time.monotonic,
-            on_step=tell if is_shown(settings) else None,
-        ),
+    options = Options(
+        now=setting.now,
+        secrets=setting.secrets,
+        clock=time.monotonic,
+        on_step=tell if is_shown(settings) else None,
     )
+    document = source.require(key)
+    with held(options.budget.seconds):
+        return run_workflow(
+            document,
+            start,
+            library=source,
+            registry=source.registry,
+            outside=Outside(setting.stubs, functions, setting.script),
+            options=options,
+        )
 
 
 def _show(settings: Settings, run: Run, redactor: Redactor, label: str) -> None:

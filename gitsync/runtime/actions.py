@@ -93,7 +93,7 @@ def with_retry(execution: Execution, step: Mapping[str, Any], trace: StepTrace, 
             if retry is None or not retry.allows(fault, attempt):
                 raise
             execution.world.advance(retry.delay(attempt))
-            execution.world.check_time()
+            execution.world.spend_step()  # each attempt is kept and shown, so it costs what a step does
             attempt += 1
 
 

@@ -94,7 +94,7 @@ class RunFault(Exception):
 class Budget:
     """What one run may cost, its children included.
 
-    steps: executed. items: of any one loop. calls: workflows inside one another. payload: bytes of JSON.
+    steps: executed, each retry counting as one. items: of any one loop. calls: workflows inside one another. payload: bytes of JSON.
     seconds: by `clock`, 0 for no limit.
     """
 

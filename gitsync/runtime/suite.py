@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import math
 import multiprocessing
-import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +17,7 @@ from gitsync.errors import GitsyncError
 from gitsync.runtime.coverage import Point
 from gitsync.runtime.expectations import unmet
 from gitsync.runtime.interpreter import run_workflow
+from gitsync.runtime.limits import Stopped, held
 from gitsync.runtime.model import Budget, Options
 from gitsync.runtime.redact import Redactor
 from gitsync.runtime.stubs import ActionFunction, Outside
@@ -29,11 +28,6 @@ from gitsync.workflow.types import Document, Key
 CASES_EACH: Final = 250
 """A process more is started for so many cases: fewer are done before it is up."""
 _CHUNK: Final = 8
-_GRACE: Final = (
-    2.0  # seconds that a case may take beyond its budget, which only code outside the interpreter does
-)
-MEMORY: Final = 1024**3
-"""Bytes of address space that a case may add."""
 
 
 class Verdict(enum.StrEnum):
@@ -116,7 +110,7 @@ def run_case(suite: Suite, case: Case, functions: Mapping[str, ActionFunction]) 
     outside = Outside(case.setting.stubs, functions, case.setting.script)
     options = Options(now=case.setting.now, budget=budget, secrets=case.setting.secrets, clock=time.monotonic)
     try:
-        with _held(budget.seconds + _GRACE):
+        with held(budget.seconds):
             run = run_workflow(
                 document,
                 case.start,
@@ -127,14 +121,8 @@ def run_case(suite: Suite, case: Case, functions: Mapping[str, ActionFunction]) 
             )
             reasons = unmet(case.expect, run)
     except GitsyncError as error:
-        return Result(case, Verdict.ERROR, (redactor.text(error.message),), seconds=_since(started))
-    except _TookTooLong:
-        reason = f"took longer than {budget.seconds:g} seconds; it was stopped"
-        return Result(case, Verdict.FAILED, (reason,), seconds=_since(started))
-    except MemoryError:
-        return Result(
-            case, Verdict.FAILED, ("used too much memory; it was stopped",), seconds=_since(started)
-        )
+        verdict = Verdict.FAILED if isinstance(error, Stopped) else Verdict.ERROR
+        return Result(case, verdict, (redactor.text(error.message),), seconds=_since(started))
     unused = [
         f"the script's {entry.kind} {entry.name} was not used" for entry in outside.left if entry.name != "*"
     ]
@@ -147,44 +135,6 @@ def run_case(suite: Suite, case: Case, functions: Mapping[str, ActionFunction]) 
         redactor.value(run.as_json()) if reasons else None,
         frozenset(run.reached),
     )
-
-
-class _TookTooLong(BaseException):
-    """Raised by the alarm, whatever the case is doing; no `except Exception` of a Python action stops it."""
-
-
-@contextlib.contextmanager
-def _held(seconds: float) -> Iterator[None]:
-    """Stop what is inside after so many seconds, and where it takes too much memory; in the main thread only."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise _TookTooLong
-
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    try:
-        before = signal.signal(signal.SIGALRM, stop)
-    except ValueError:  # not the main thread: the interpreter's own budget has to do
-        yield
-        return
-    most = _address_space() + MEMORY
-    if limits[1] == resource.RLIM_INFINITY or most < limits[1]:
-        resource.setrlimit(resource.RLIMIT_AS, (most, limits[1]))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        resource.setrlimit(resource.RLIMIT_AS, limits)
-
-
-def _address_space() -> int:
-    """Bytes of address space that this process has; a guess where the system doesn't say."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - read for each case
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return MEMORY
 
 
 def _since(started: float) -> float:

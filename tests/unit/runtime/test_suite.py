@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gitsync.runtime.coverage import Place, cover, iter_places, share_of
+from gitsync.runtime.limits import Stopped, held
 from gitsync.runtime.model import Budget
 from gitsync.runtime.suite import Result, Suite, Verdict, run_case, run_suite
 from gitsync.runtime.testfile import Case, Setting, read_test_file
@@ -122,6 +123,23 @@ def test_a_python_action_that_eats_memory_is_stopped() -> None:
 
     assert result.verdict is Verdict.FAILED
     assert "memory" in " ".join(result.reasons).lower()
+
+
+def test_what_never_ends_outside_a_suite_is_stopped_as_well() -> None:
+    with pytest.raises(Stopped, match=r"the run took longer than 0\.01 seconds; it was stopped"), held(0.01):
+        wrong()["x.do"](None)
+
+
+def test_a_billion_retries_without_a_pause_end_by_budget() -> None:
+    endless = act(retry={"maxAttempts": 10**9, "backoffMs": 0})
+
+    result = judged(
+        "  - {name: c, payload: {}, stubs: {x.do: {error: {category: TransientError, message: no}}},"
+        " expect: {error: {category: BudgetExceeded, code: STEPS}}}",
+        workflow("main", [endless]),
+    )
+
+    assert (result.verdict, result.reasons) == (Verdict.PASSED, ())
 
 
 def test_an_endless_recursion_ends_by_budget() -> None:
