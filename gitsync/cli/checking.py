@@ -103,11 +103,17 @@ class Project:
         """Whether anything says what the runtime offers."""
         return self.config is None or self.config.registry is not None
 
+    @property
+    def registry(self) -> Registry | None:
+        """What the runtime offers, ``None`` where nothing says so, or it cannot be read."""
+        return self._parsed[1]
+
     @cached_property
     def judge(self) -> Judge:
         """The judge of its files."""
-        config, registry, _ = self._parsed
-        return Judge(registry, config.rules if config else Config(FILE_NAME).rules, reads_text=True)
+        return Judge(
+            self.registry, self.config.rules if self.config else Config(FILE_NAME).rules, reads_text=True
+        )
 
     @cached_property
     def folder(self) -> Path:

@@ -57,6 +57,7 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
     Without a policy every key that exists already is a conflict, and nothing is written.
     """
     from gitsync.cli.files import read_input
+    from gitsync.cli.outcome import tell_unchecked
     from gitsync.cli.remote import choose_environment, open_side
     from gitsync.cli.workspace import read_settings, registry_of
     from gitsync.sides.bundle import BundleSide
@@ -76,6 +77,7 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
         settings.tell(
             "note: no registry is configured, so actions and schemas are not checked against the runtime"
         )
+    tell_unchecked(settings, registry)
     in_place = environment.overwrite == "in-place" if values["in_place"] is None else values["in_place"]
     policy = ImportPolicy(
         values["update"],

@@ -8,10 +8,11 @@ from typing import Any
 
 from gitsync.cli.options import Settings
 from gitsync.cli.workspace import Workspace
-from gitsync.errors import GitsyncError, Problem
+from gitsync.errors import GitsyncError, Problem, shortened
 from gitsync.sync.base import State
 from gitsync.sync.plan import Entry, Plan, unreadable_error
 from gitsync.sync.reconcile import Comparison
+from gitsync.workflow.registry import Registry
 
 _MOST_WARNINGS = 10
 
@@ -62,6 +63,19 @@ def tell_warnings(settings: Settings, problems: Sequence[Problem]) -> None:
     if len(problems) > _MOST_WARNINGS:
         more = len(problems) - _MOST_WARNINGS
         settings.tell(f"warning: and {more} more; `gitsync validate` shows them all")
+
+
+def tell_unchecked(settings: Settings, registry: Registry | None) -> None:
+    """Which patterns of the registry's schemas are not checked: the first of them, and how many more there are."""
+    from gitsync.workflow.json_schema import iter_unchecked
+
+    patterns = list(iter_unchecked(registry)) if registry else []
+    if patterns:
+        more = f" and {len(patterns) - 1} more" if len(patterns) > 1 else ""
+        settings.tell(
+            f"note: the registry's pattern {shortened(patterns[0], 100)!r}{more} is not checked: gitsync takes neither "
+            "look-around nor back-references in patterns, nor very large ones"
+        )
 
 
 def as_part(outcome: GitsyncError | None) -> dict[str, Any] | None:

@@ -108,7 +108,7 @@ def _plan(
 ) -> int:
     from gitsync.cli.beside import look_beside
     from gitsync.cli.files import write_output
-    from gitsync.cli.outcome import plan_exit, tell_warnings
+    from gitsync.cli.outcome import plan_exit, tell_unchecked, tell_warnings
     from gitsync.cli.remote import check_target, find_obstacles, tell_limits
     from gitsync.cli.workspace import open_workspace
     from gitsync.errors import GitsyncError
@@ -121,9 +121,9 @@ def _plan(
         database = workspace.target(
             command="plan", in_place=options.in_place, new_tenant=values["new_tenant"]
         )
-        comparison = workspace.compare(
-            side, database, select=keys, registry=workspace.registry_at(side.commit)
-        )
+        registry = workspace.registry_at(side.commit)
+        tell_unchecked(settings, registry)
+        comparison = workspace.compare(side, database, select=keys, registry=registry)
         plan = plan_push(comparison, options)
         problems = [
             *find_problems(plan, comparison, source=side, raw_calls=database.raw_calls),

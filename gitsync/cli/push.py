@@ -47,7 +47,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
     Everything is checked before anything is written, and read back before it is committed.
     """
     from gitsync.cli.deploy import Deploy
-    from gitsync.cli.outcome import announce, tell_warnings
+    from gitsync.cli.outcome import announce, tell_unchecked, tell_warnings
     from gitsync.cli.workspace import open_workspace
     from gitsync.sync.push import plan_push
 
@@ -66,6 +66,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
             settings.tell(
                 "note: no registry is configured, so actions and schemas are not checked against the runtime"
             )
+        tell_unchecked(settings, registry)
         database.require_ledger()
         comparison = workspace.compare(side, database, select=keys, registry=registry)
         tell_warnings(settings, comparison.misplaced)

@@ -58,6 +58,7 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     Nothing outside is touched: actions answer from --stubs, from Python functions, or with a sample of their
     schema. Exits 0 where the run succeeds, 4 where it fails or waits for something.
     """
+    from gitsync.cli.outcome import tell_unchecked
     from gitsync.cli.workspace import open_workspace
     from gitsync.runtime.redact import Redactor
     from gitsync.workflow.types import Key
@@ -74,6 +75,7 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     with open_workspace(settings) as workspace:
         source = _source(workspace, values["ref"])
         source.require(Key(key))
+        tell_unchecked(settings, source.registry)
         target = values["target"] and settings.where / values["target"]
         if target is not None:
             _check_free(target)

@@ -59,6 +59,7 @@ def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -
     a case fails, or a test file has a problem.
     """
     from gitsync.cli.cases import coverage_of, read_tests, run_cases, select
+    from gitsync.cli.outcome import tell_unchecked
     from gitsync.cli.workspace import open_workspace
     from gitsync.runtime.selection import selector
 
@@ -68,6 +69,7 @@ def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -
     is_chosen = selector(values["words"]) if values["words"] else lambda _title: True
     with open_workspace(settings) as workspace:
         source, files = _source(workspace, values["ref"], paths)
+        tell_unchecked(settings, source.registry)
         is_touched = _touched(workspace, source, files, values["changed_since"])
         selection = select(
             source,

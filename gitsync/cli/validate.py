@@ -88,6 +88,7 @@ def _check(
 ) -> list[Checked]:
     from gitsync.cli.checking import check_project, check_tests
     from gitsync.cli.choosing import find_projects
+    from gitsync.cli.outcome import tell_unchecked
     from gitsync.cli.progress import counter
 
     where = settings.where
@@ -104,6 +105,7 @@ def _check(
             found.append(check_tests(project))
         if not project.has_registry and index is None:
             settings.tell("note: no registry is configured, so actions and schemas are not checked")
+        tell_unchecked(settings, project.registry)
     return found
 
 

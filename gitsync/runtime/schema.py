@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 from gitsync.runtime.model import Category, RunFault
+from gitsync.workflow.json_schema import iter_faults
 
 _SHOWN: Final = 5
-_ELSEWHERE: Final = re.compile(r'"\$ref": "(?!#)')
 
 
 def accept(schema: Any, value: Any, *, what: str, is_strict: bool = False) -> Any:
@@ -33,11 +29,7 @@ def accept(schema: Any, value: Any, *, what: str, is_strict: bool = False) -> An
 
 def faults_of(schema: Any, value: Any, *, is_strict: bool = False) -> list[str]:
     """What is wrong with `value`, each with its place; a schema that is none finds nothing."""
-    text = json.dumps(schema, sort_keys=True, default=str)
-    validator = _validator(text)
-    if validator is None or validator.is_valid(value):
-        return []
-    return sorted(_iter_faults(text, value, is_strict=is_strict))
+    return sorted(str(fault) for fault in iter_faults(schema, value) if is_strict or not fault.is_extra)
 
 
 def with_defaults(schema: Any, value: Any) -> Any:
@@ -55,26 +47,3 @@ def with_defaults(schema: Any, value: Any) -> Any:
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [with_defaults(schema["items"], item) for item in value]
     return value
-
-
-def _iter_faults(text: str, value: Any, *, is_strict: bool) -> Iterator[str]:
-    import jsonschema
-
-    schema = json.loads(text)
-    for error in jsonschema.validators.validator_for(schema)(schema).iter_errors(value):
-        if error.validator == "additionalProperties" and not is_strict:
-            continue
-        place = error.json_path.removeprefix("$").lstrip(".")
-        yield f"{place}: {error.message}" if place else error.message
-
-
-@functools.lru_cache(maxsize=1024)
-def _validator(text: str) -> Any:
-    import jsonschema_rs
-
-    if _ELSEWHERE.search(text):
-        return None  # it would have to be fetched, and a run opens no connection
-    try:
-        return jsonschema_rs.validator_for(text)
-    except (ValueError, jsonschema_rs.ValidationError):
-        return None

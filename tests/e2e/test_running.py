@@ -417,3 +417,43 @@ def test_validate_checks_the_form_of_test_files_too(typed: Typed, example: TestR
     assert ran.code == 4
     assert "INVALID_TEST" in ran.out
     assert "kases" in ran.out
+
+
+def test_a_run_may_fill_no_more_than_its_share_of_the_memory(typed: Typed, example: TestRepository) -> None:
+    write(example, "p.json", PAYLOAD)
+    write(
+        example,
+        "greedy.py",
+        "def eat(given): return [bytearray(2**29) for _ in range(100)]\nACTIONS = {'email.send': eat}\n",
+    )
+
+    ran = typed("run", "onboarding.send-welcome", "--payload", "p.json", "--actions", "greedy")
+
+    assert "the function for email.send failed: MemoryError" in ran.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("validate",), ("run", "onboarding.send-welcome"), ("test",), ("plan",), ("push",)],
+    ids=" ".join,
+)
+def test_a_pattern_that_is_not_checked_is_told_once_a_run(
+    typed: Typed, example: TestRepository, words: tuple[str, ...]
+) -> None:
+    registry = example.path / "registry.yaml"
+    registry.write_text(registry.read_text() + "\n")
+    value = yaml.safe_load(registry.read_text())
+    value["actions"].append(
+        {
+            "actionId": "odd.do",
+            "version": 1,
+            "input": {"properties": {"a": {"pattern": "^(?=a)"}, "b": {"pattern": "^(?!b)"}}},
+        }
+    )
+    registry.write_text(yaml.safe_dump(value))
+    example.commit()
+    typed("db", "init")
+
+    ran = typed(*words)
+
+    assert ran.err.count("note: the registry's pattern '^(?=a)' and 1 more is not checked") == 1, ran.err

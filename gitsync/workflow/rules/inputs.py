@@ -6,13 +6,11 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from gitsync.workflow.json_schema import iter_faults
 from gitsync.workflow.rules.rule import Spot
 from gitsync.workflow.types import Json
 
 _DEFINITIONS: Final = ("$schema", "$defs", "definitions")
-
-_validators: dict[tuple[int, str], tuple[Any, Any]] = {}
-"""(identity of an action's schema, input) → that schema, kept alive, and the input's validator."""
 
 
 def check_inputs(
@@ -48,7 +46,7 @@ def _value(
 ) -> Iterator[Spot]:
     inner = list(_members(action, name, value, schema, root)) if isinstance(schema, dict) else []
     yield from inner
-    if not inner and _is_literal(value) and (message := _refusal(value, name, schema, root)):
+    if not inner and _is_literal(value) and (message := _refusal(value, schema, root)):
         yield Spot(*place, "INPUT_TYPE", f'the input "{name}" of {action}: {message}')
 
 
@@ -91,29 +89,12 @@ def _is_literal(value: Any) -> bool:
     return True
 
 
-def _refusal(value: Json, name: str, schema: Any, root: Mapping[str, Any]) -> str:
-    """Why `schema` refuses the literal `value`; empty where it takes it."""
-    known = _validators.get((id(root), name))
-    if known is None:
-        known = _validators[id(root), name] = (root, _validator(schema, root))
-    validator = known[1]
-    if validator is None or validator.is_valid(value):
-        return ""
-    error = next(iter(validator.iter_errors(value)))
-    text = str(error.message)
-    at = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
-    return f"{at.lstrip('.')}: {text}" if at else text
+def _refusal(value: Json, schema: Any, root: Mapping[str, Any]) -> str:
+    """Why `schema`, a part of `root`, refuses the literal `value`; empty where it takes it, or is no JSON Schema.
 
-
-def _validator(schema: Any, root: Mapping[str, Any]) -> Any:
-    """The validator of a part of `root`; ``None`` for what is no JSON Schema, of which the registry's rule tells."""
-    import jsonschema_rs
-
+    Of what is none the registry's rule tells.
+    """
     if not isinstance(schema, dict):
-        return None
-    try:
-        return jsonschema_rs.validator_for(
-            {**{name: root[name] for name in _DEFINITIONS if name in root}, **schema}
-        )
-    except ValueError:
-        return None
+        return ""
+    definitions = {name: root[name] for name in _DEFINITIONS if name in root}
+    return str(next(iter_faults({**definitions, **schema}, value), ""))
