@@ -12,6 +12,7 @@ from gitsync.cli.options import (
     Settings,
     cache_option,
     common_options_with,
+    complete_option,
     examples,
     server_options,
     settings_of,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.argument("file", metavar="FILE|-")
 @cache_option
+@complete_option
 @server_options
 @common_options_with(*PAGES)
 @click.pass_context

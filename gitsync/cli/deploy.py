@@ -86,7 +86,7 @@ class Deploy:
         except Refused as error:
             explain(error, look_in_flight(self.side, self.database, self.plan, self.options, error))
             raise
-        check_target(self.database, self.plan, self.comparison, self.side)
+        check_target(self.database, self.workspace.settings, self.plan, self.comparison, self.side)
         tell_limits(self.database, self.plan.changes, self.workspace.settings)
         return outlook
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsync.cli.options import Settings, common_options, examples, server_options, settings_of
+from gitsync.cli.options import (
+    Settings,
+    common_options,
+    complete_option,
+    examples,
+    server_options,
+    settings_of,
+)
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
     "--max-overwrites", type=click.IntRange(min=0), metavar="N", help="Overwrite at most N workflows."
 )
 @click.option("--new-tenant", is_flag=True, help="The tenant is meant to have no workflows yet.")
+@complete_option
 @server_options
 @common_options
 @click.pass_context
@@ -105,7 +113,7 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
 def _tell(settings: Settings, planned: PlannedImport, bundle: BundleSide, target: Target) -> None:
     """Say what a person should know; raise for what a server cannot do."""
     from gitsync.cli.outcome import tell_warnings
-    from gitsync.cli.remote import check_changes, tell_limits
+    from gitsync.cli.remote import check_changes, check_creates, tell_limits
     from gitsync.workflow.references import called_keys
 
     tell_warnings(settings, planned.problems)
@@ -113,6 +121,7 @@ def _tell(settings: Settings, planned: PlannedImport, bundle: BundleSide, target
         settings.tell(f"warning: {warning}")
     calls = {key: called_keys(document) for key, document in bundle.content.documents.items()}
     check_changes(target, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}")
+    check_creates(target, settings, planned.changes, may_hide=target.may_hide())
     tell_limits(target, planned.changes, settings)
 
 

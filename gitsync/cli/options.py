@@ -46,6 +46,7 @@ class Settings:
     no_color: bool = False
     lock_timeout: float = 10.0
     no_cache: bool = False
+    assume_complete: bool = False
     config_from: str | None = None
     base_url: str | None = None
     given: dict[str, str] = field(default_factory=dict)
@@ -220,6 +221,14 @@ config_from_option = click.option(
     expose_value=False,
     callback=_store,
     help="Take environments and limits from gitsync.yaml at this revision; for the plan of a pull request.",
+)
+complete_option = click.option(
+    "--assume-complete",
+    is_flag=True,
+    default=None,
+    expose_value=False,
+    callback=_store,
+    help="Take what the database or server does not show for absent, though it may be hidden.",
 )
 cache_option = click.option(
     "--no-cache",

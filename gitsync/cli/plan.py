@@ -12,6 +12,7 @@ from gitsync.cli.options import (
     PAGES,
     cache_option,
     common_options_with,
+    complete_option,
     config_from_option,
     examples,
     exit_code_option,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @policy_options
 @click.option("--out", metavar="FILE", help="Save the plan, for `gitsync apply FILE`.")
 @cache_option
+@complete_option
 @server_options
 @common_options_with(*PAGES)
 @click.pass_context
@@ -136,7 +138,7 @@ def _plan(
         outlook = Outlook()
         try:
             outlook = check_push(plan, comparison, options, source=side, target=database)
-            check_target(database, plan, comparison, side)
+            check_target(database, settings, plan, comparison, side)
         except GitsyncError as error:
             obstacle = error
         beside = look_beside(workspace, side, database, plan, options, obstacle, is_tested=values["test"])

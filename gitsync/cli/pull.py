@@ -12,6 +12,7 @@ from gitsync.cli.options import (
     PAGES,
     cache_option,
     common_options_with,
+    complete_option,
     examples,
     keys_argument,
     server_options,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--no-gpg-sign", is_flag=True, help="Don't sign the commit, whatever commit.gpgSign says.")
 @click.option("--max-deletes", type=click.IntRange(min=0), metavar="N", help="Delete at most N files.")
 @cache_option
+@complete_option
 @server_options
 @common_options_with(*PAGES)
 @click.pass_context
@@ -143,7 +145,8 @@ class _Pull:
         pulled = plan_pull(comparison, self.options, uncommitted=uncommitted.keys())
         plan = pulled.plan
         check_pull(plan, comparison, self.options)
-        check_complete(database, plan)
+        may_hide = comparison.database.may_hide
+        check_complete(database, self.settings, plan.changes, Action.DELETE, may_hide=may_hide)
         deletes = plan.count(Action.DELETE)
         self.settings.confirm(
             f"This will delete {deletes} of {plan.existing} files. Go on?", risk=deletes > 0

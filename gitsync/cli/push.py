@@ -10,6 +10,7 @@ from gitsync.cli.options import (
     PAGES,
     cache_option,
     common_options_with,
+    complete_option,
     config_from_option,
     examples,
     keys_argument,
@@ -36,6 +37,7 @@ from gitsync.cli.policy import policy_options, push_options
 @config_from_option
 @policy_options
 @cache_option
+@complete_option
 @server_options
 @common_options_with(*PAGES)
 @click.pass_context

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from gitsync.sides.repository import CommitSide
     from gitsync.sync.plan import Plan
     from gitsync.sync.reconcile import Comparison
-    from gitsync.sync.side import Change
+    from gitsync.sync.side import Action, Change
     from gitsync.workflow.types import Key
 
     Target: TypeAlias = Database | Api
@@ -126,21 +125,6 @@ def follow_files(target: Target, side: CommitSide) -> None:
     target.files = Files(side.blobs, system_keys, partial(side.git.have, kind="blob"))
 
 
-def doubt_absence(target: Target, comparison: Comparison) -> Comparison:
-    """The comparison, with a note on each workflow that the server may only be hiding."""
-    from gitsync.sides.api import Api
-
-    if not isinstance(target, Api) or target.sees_all:
-        return comparison
-    entries = tuple(
-        replace(entry, note="; ".join(filter(None, (entry.note, "not shown, perhaps only hidden from you"))))
-        if entry.database is None and entry.unreadable is None
-        else entry
-        for entry in comparison.entries
-    )
-    return replace(comparison, entries=entries)
-
-
 def find_obstacles(target: Target, plan: Plan, comparison: Comparison, side: CommitSide) -> list[Problem]:
     """What of a plan the target cannot do at all, one problem each; a database can do everything."""
     from gitsync.sides.api import Api
@@ -151,10 +135,22 @@ def find_obstacles(target: Target, plan: Plan, comparison: Comparison, side: Com
     return target.obstacles(plan.changes, calls, side.path)
 
 
-def check_target(target: Target, plan: Plan, comparison: Comparison, side: CommitSide) -> None:
-    """Raise for what the target cannot do with a plan; see `check_changes`."""
+def check_target(
+    target: Target, settings: Settings, plan: Plan, comparison: Comparison, side: CommitSide
+) -> None:
+    """Raise for what the target cannot do with a plan, and for what it may hold already; see `check_changes`."""
     calls = {key: facts.calls for key, facts in comparison.facts.items()}
     check_changes(target, plan.changes, calls, side.path)
+    check_creates(target, settings, plan.changes, may_hide=comparison.database.may_hide)
+
+
+def check_creates(target: Target, settings: Settings, changes: Sequence[Change], *, may_hide: str) -> None:
+    """Raise Refused where a database may hold what would be created; a server refuses that by itself."""
+    from gitsync.sides.api import Api
+    from gitsync.sync.side import Action
+
+    if not isinstance(target, Api):
+        check_complete(target, settings, changes, Action.CREATE, may_hide=may_hide)
 
 
 def check_changes(
@@ -193,31 +189,25 @@ def tell_limits(target: Target, changes: Sequence[Change], settings: Settings) -
 
 
 def warn_of_hidden(target: Target) -> list[str]:
-    """A warning where a server may be hiding workflows from these credentials; known once they were read."""
+    """A warning where workflows may be hidden; of a server it is known once they were read."""
+    may_hide = target.may_hide()
+    return [f"{may_hide}, which then are not in the bundle"] if may_hide else []
+
+
+def check_complete(
+    target: Target, settings: Settings, changes: Sequence[Change], action: Action, *, may_hide: str
+) -> None:
+    """Raise Refused where `action` would follow from the absence of what may only be hidden; may_hide: why."""
     from gitsync.sides.api import Api
+    from gitsync.sync.plan import check_complete as check
 
-    if not isinstance(target, Api) or target.sees_all:
-        return []
-    return [
-        f"{target.address} may be hiding workflows from these credentials, which then are not in the bundle"
-    ]
-
-
-def check_complete(target: Target, plan: Plan) -> None:
-    """Raise Refused where files would be deleted because a source does not show what it may only hide."""
-    from gitsync.errors import Refused
-    from gitsync.sides.api import Api
-    from gitsync.sync.side import Action
-
-    gone = [change.key for change in plan.changes if change.action is Action.DELETE]
-    if gone and isinstance(target, Api) and not target.sees_all:
-        raise Refused(
-            f"{target.address} does not show {', '.join(gone)}, but with these credentials it may be hiding "
-            "workflows; nothing was deleted or written",
-            code="INCOMPLETE_SOURCE",
-            details={"keys": gone},
-            cure="sign in as an administrator (`--cookie`), from whom nothing is hidden, or leave out --prune",
-        )
+    if settings.assume_complete:
+        return
+    if isinstance(target, Api):
+        cure = "sign in as an administrator (`--cookie`), from whom nothing is hidden"
+    else:
+        cure = "let a policy show this role all rows of the tenant, or give it BYPASSRLS (`gitsync db check`)"
+    check(changes, action, may_hide=may_hide, cure=cure)
 
 
 def _is_system(data: bytes) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from gitsync.cli.options import Settings
 from gitsync.cli.progress import counter, watch
-from gitsync.cli.remote import choose_environment, doubt_absence, follow_files, open_side
+from gitsync.cli.remote import choose_environment, follow_files, open_side
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError, GitError, InvalidInput
 from gitsync.git import ZERO, GitRepository
@@ -168,8 +168,7 @@ class Workspace:
             select=select,
             rules=judge,
         )
-        comparison = replace(comparison, misplaced=tuple(side.misplaced))
-        return comparison if self.environment.server is None else doubt_absence(database, comparison)
+        return replace(comparison, misplaced=tuple(side.misplaced))
 
 
 @dataclass(frozen=True, slots=True)

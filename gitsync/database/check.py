@@ -19,7 +19,7 @@ from gitsync.database.dangling import Dangling, find_dangling
 from gitsync.database.faults import explain, read_only, translated
 from gitsync.database.ledger import check_ledger
 from gitsync.database.lock import find_holder
-from gitsync.database.rights import READING, WRITING, Rights, read_rights
+from gitsync.database.rights import READING, WRITING, Rights, find_hiding, read_rights
 from gitsync.database.rows import read_index
 from gitsync.database.schema import (
     DEFINITIONS,
@@ -356,13 +356,17 @@ class _Checkup:
              WHERE to_regclass(t) IS NOT NULL AND row_security_active(to_regclass(t)::oid)
         """)
         names = [DEFINITIONS, VERSIONS, DEPLOYMENTS, ITEMS]
-        if active := list(self.connection.execute(query, {"tables": names}).scalars()):
+        active = list(self.connection.execute(query, {"tables": names}).scalars())
+        applies = f"row-level security applies to {', '.join(active)}"
+        if find_hiding(self.connection, self.tables) or {DEPLOYMENTS, ITEMS} & set(active):
             yield warning(
                 "row-level security",
-                f"row-level security applies to {', '.join(active)}: a row that its policies hide from this role "
-                "is taken for one that isn't there",
+                f"{applies}: a row that its policies hide from this role cannot be told from one that isn't there, so "
+                "`--prune` deletes no file and a push creates nothing (`INCOMPLETE_SOURCE`)",
                 "let the policies show this role all rows of the tenant, or give it BYPASSRLS",
             )
+        elif active:
+            yield fine("row-level security", f"{applies}; its policies show this role all rows of the tenant")
 
     def _lock(self) -> Iterator[Finding]:
         holder = find_holder(self.connection, tenant=self.tables.ledger_tenant)

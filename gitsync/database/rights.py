@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from gitsync.database.schema import (
     USERS_OF_IDS,
     VERSIONS,
 )
+from gitsync.database.tables import Tables
 
 READING: Final[Mapping[str, Sequence[str]]] = {
     DEFINITIONS: ("SELECT",),
@@ -42,6 +44,17 @@ _ROLE: Final = text("""
     SELECT current_user AS name, schema, COALESCE(has_schema_privilege(schema, 'CREATE'), false) AS may_create
       FROM (SELECT COALESCE(CAST(:home AS text), current_schema()) AS schema) home
 """)
+
+
+_POLICIES: Final = text("""
+    SELECT t.name, p.polpermissive AS is_permissive, pg_get_expr(p.polqual, p.polrelid) AS condition
+      FROM unnest(CAST(:tables AS text[])) AS t (name)
+      LEFT JOIN pg_policy p ON p.polrelid = to_regclass(t.name) AND p.polcmd IN ('r', '*')
+       AND EXISTS (SELECT FROM unnest(p.polroles) AS r (oid) WHERE r.oid = 0 OR pg_has_role(r.oid, 'USAGE'))
+     WHERE row_security_active(to_regclass(t.name)::oid)
+""")
+_FIXED: Final = re.compile(r"\(*(\w+)\)?(?:::text)? = '([^']*)'::(?:uuid|text|character varying)\)*")
+"""A condition as the server writes it that one column has one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,32 @@ class Rights:
         for table, rights in tables.items():
             together.setdefault(", ".join(rights), []).append(table)
         return [f"{rights} ON {', '.join(names)}" for rights, names in together.items()]
+
+
+def find_hiding(connection: Connection, tables: Tables) -> list[str]:
+    """Those of the product's two tables of which row-level security may hide rows of the tenant from the role.
+
+    A table is shown whole where one policy shows all rows, or exactly those of the tenant, and none that restricts
+    it shows less.
+    """
+    if not tables.found.is_postgresql:
+        return []
+    columns = {DEFINITIONS: tables.found.tenant_column, VERSIONS: tables.found.version_tenant_column}
+    permissive: dict[str, list[bool]] = {}
+    restrictive: dict[str, list[bool]] = {}
+    for name, is_permissive, condition in connection.execute(_POLICIES, {"tables": [*columns]}):
+        shows_all = _shows_all(condition, columns[name], tables.tenant)
+        permissive.setdefault(name, []).append(bool(is_permissive) and shows_all)
+        restrictive.setdefault(name, []).append(is_permissive is not False or shows_all)
+    return [name for name in permissive if not any(permissive[name]) or not all(restrictive[name])]
+
+
+def _shows_all(condition: str | None, tenant_column: str | None, tenant: str | None) -> bool:
+    """Whether a policy's condition is met by each row of the tenant: it is ``true``, or names the tenant."""
+    if condition == "true":
+        return True
+    fixed = _FIXED.fullmatch(condition or "")
+    return fixed is not None and tenant is not None and fixed.groups() == (tenant_column, tenant)
 
 
 def read_rights(connection: Connection, *, home: str | None) -> Rights:

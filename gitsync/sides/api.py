@@ -140,6 +140,10 @@ class Api:
         """Whether no workflow can be hidden from these credentials; known after `snapshot`."""
         return self._reader.sees_all
 
+    def may_hide(self) -> str:
+        """Why the server may not show every workflow; empty where it does, as `sees_all` tells."""
+        return "" if self.sees_all else f"with these credentials {self.address} may be hiding workflows"
+
     def snapshot(self) -> Snapshot:
         """Key → digest of everything that the server shows; raises ServerError, AccessDenied.
 
@@ -165,6 +169,7 @@ class Api:
             index.unkeyed,
             (*warn_of_calls(raw_calls), *self._standing_warnings()),
             index.twins,
+            self.may_hide(),
         )
 
     def list_ids(self) -> Mapping[Key, str]:

@@ -22,6 +22,7 @@ from gitsync.database.content import ContentReader
 from gitsync.database.faults import retried, translated
 from gitsync.database.flight import read_unfinished
 from gitsync.database.lock import lock
+from gitsync.database.rights import find_hiding
 from gitsync.database.rows import iter_by_key, read_ids, read_index
 from gitsync.database.schema import Found, check_tables, check_tenant, look
 from gitsync.database.spool import Spool
@@ -30,7 +31,7 @@ from gitsync.database.usage import find_calls, read_surroundings
 from gitsync.errors import ConfigError
 from gitsync.sync.around import Surroundings
 from gitsync.sync.flight import UnfinishedRun
-from gitsync.sync.plan import check_readable
+from gitsync.sync.plan import check_readable, warn_of_hiding
 from gitsync.sync.side import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
 from gitsync.workflow.references import warn_of_calls
 from gitsync.workflow.types import Digest, Document, Key
@@ -153,15 +154,26 @@ class Database:
             )
             content = reader.read(self._report)
             number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
+            may_hide = self._may_hide(connection)
         reader.keep()
         self._read_ids, self.raw_calls = content.ids, content.raw_calls
         return Snapshot(
             str(number),
             content.digests,
             content.unkeyed,
-            (*self._tenant_warnings(), *warn_of_calls(content.raw_calls)),
+            (*self._tenant_warnings(), *warn_of_calls(content.raw_calls), *warn_of_hiding(may_hide)),
             content.unreadable,
+            may_hide,
         )
+
+    def may_hide(self) -> str:
+        """Why the role may not see all workflows of the tenant; empty where it does."""
+        with self._reading() as connection:
+            return self._may_hide(connection)
+
+    def _may_hide(self, connection: Connection) -> str:
+        hiding = find_hiding(connection, self._tables)
+        return f"row-level security may hide rows of {' and '.join(hiding)} from this role" if hiding else ""
 
     def list_ids(self) -> Mapping[Key, str]:
         """Key → id of everything that has a key of its own, no document read; ``unkeyed`` and ``twins`` have the rest.

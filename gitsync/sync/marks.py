@@ -27,7 +27,7 @@ def in_step_marks(
         return {}
     recent = target.recent_marks()
     in_step = {entry.key: entry.database for entry in comparison.entries if entry.state is State.IN_SYNC}
-    if not comparison.is_selected:
+    if not comparison.is_selected and not comparison.database.may_hide:
         gone = recent.keys() - comparison.files.keys() - comparison.database.keys
         in_step |= dict.fromkeys(gone)
     due = {}

@@ -273,6 +273,30 @@ def check_readable(keys: Iterable[Key], unreadable: Mapping[Key, Unreadable]) ->
         raise unreadable_error(found, ending="nothing was written")
 
 
+NOT_SHOWN: Final = "not shown, perhaps only hidden from you"
+
+
+def warn_of_hiding(may_hide: str) -> list[str]:
+    """A warning where a source may not show all that is there; may_hide: why."""
+    return [f"{may_hide}: what is not shown is never taken for deleted or new"] if may_hide else []
+
+
+def check_complete(changes: Iterable[Change], action: Action, *, may_hide: str, cure: str) -> None:
+    """Raise Refused (INCOMPLETE_SOURCE) for changes that follow from an absence, where one side may hide what it has.
+
+    action: that which follows. may_hide: why, empty where nothing is hidden.
+    """
+    absent = [change.key for change in changes if change.action is action]
+    if absent and may_hide:
+        raise Refused(
+            f"{may_hide}, so {_names(absent)} may be there and not shown: it cannot be told whether to {action} "
+            f"{'it' if len(absent) == 1 else 'them'}; nothing was written",
+            code="INCOMPLETE_SOURCE",
+            details={"keys": absent},
+            cure=f"{cure}; `--assume-complete` goes on as if nothing were hidden",
+        )
+
+
 def unreadable_error(unreadable: Mapping[Key, Unreadable], *, ending: str) -> DatabaseError:
     """The error for workflows that are there and whose content cannot be told; ending: what became of the rest."""
     found = list(unreadable.values())

@@ -14,9 +14,7 @@ from typing import Final, Protocol
 from gitsync.errors import GitsyncError, Problem, Refused
 from gitsync.sync.around import Surroundings
 from gitsync.sync.base import History, State, judge
-from gitsync.sync.plan import (
-    Entry,
-)
+from gitsync.sync.plan import NOT_SHOWN, Entry
 from gitsync.sync.side import Change, Deployment, Mark, MarkKind, Side, Snapshot
 from gitsync.workflow.references import is_reference
 from gitsync.workflow.rules.judge import Judge
@@ -189,7 +187,9 @@ def compare(
             known = marks.get(key, ())
             judgement = judge(key, database=there, repository=repository, marks=known, history=past)
             entry = Entry(key, judgement.state, repository, there, judgement.base)
-            entries.append(replace(entry, note=_note(entry, known, past)))
+            doubt = NOT_SHOWN if snapshot.may_hide and there is None else ""
+            notes = (_note(entry, known, past), doubt)
+            entries.append(replace(entry, note="; ".join(filter(None, notes))))
     return Comparison(tuple(entries), snapshot, now, facts, marks, number, bool(select))
 
 

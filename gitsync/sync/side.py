@@ -80,7 +80,8 @@ class Unreadable:
 class Snapshot:
     """What one side holds at a revision: key → digest, and what it cannot name or show.
 
-    warnings: things a person should know that stop nothing (an unresolved call, say).
+    warnings: things a person should know that stop nothing (an unresolved call, say). may_hide: why what is there may
+    not all be shown, empty where it is known to be.
     """
 
     revision: str
@@ -88,6 +89,7 @@ class Snapshot:
     unkeyed: Sequence[Unkeyed] = ()
     warnings: Sequence[str] = ()
     unreadable: Mapping[Key, Unreadable] = field(default_factory=dict)
+    may_hide: str = ""
 
     @property
     def keys(self) -> AbstractSet[Key]:

@@ -262,6 +262,76 @@ def test_policies_that_hide_everything_empty_no_repository(place: Place) -> None
 
     assert (pulled.code, place.loop.text("a")) == (6, "a1")
     assert "EMPTY_SOURCE" in pulled.err
-    assert (pushed.code, "row-level security policy" in pushed.err) == (9, True)
+    assert (pushed.code, "INCOMPLETE_SOURCE" in pushed.err) == (6, True)
     assert "row-level security" in place.done(READER, "db", "check").out
     assert place.loop.editor.dump() == before
+
+
+HIDING = {
+    "no policy": "",
+    "some rows": "CREATE POLICY p ON {table} USING (workflow_id IS DISTINCT FROM '{hidden}')",
+    "another tenant's": f"CREATE POLICY p ON {{table}} USING (tenant = '{OTHER_TENANT}')",
+    "a setting": "CREATE POLICY p ON {table} USING (tenant = current_setting('app.tenant', true)::uuid)",
+    "restricted": "CREATE POLICY p ON {table} USING (true); "
+    "CREATE POLICY q ON {table} AS RESTRICTIVE USING (workflow_id IS DISTINCT FROM '{hidden}')",
+    "for others": "CREATE POLICY p ON {table} TO gitsync_migrator USING (true)",
+}
+SHOWING = {
+    "all": "CREATE POLICY p ON {table} USING (true)",
+    "the tenant's": f"CREATE POLICY p ON {{table}} USING (tenant = '{TENANT}') WITH CHECK (true)",
+    "all beside the product's": "CREATE POLICY p ON {table} USING (true); "
+    "CREATE POLICY q ON {table} USING (tenant = current_setting('app.tenant', true)::uuid)",
+}
+
+
+def secure(place: Place, policies: str) -> None:
+    """Two workflows, deployed and in git, under `policies` for each table; ``{hidden}`` is the id of one of them."""
+    place.loop.commit(a="A1", b="B1")
+    place.done(DEPLOYER, "push", "--new-tenant")
+    hidden = place.loop.editor.id_of("b")
+    place.execute(ROW_SECURITY)
+    for table in ("workflow_definitions", "workflow_definition_versions"):
+        place.execute(policies.format(table=table, hidden=hidden))
+
+
+@pytest.mark.parametrize("policies", HIDING.values(), ids=HIDING)
+def test_what_a_policy_may_hide_is_neither_deleted_nor_made_again(place: Place, policies: str) -> None:
+    secure(place, policies)
+
+    status = place.run(READER, "status")
+    pull = place.run(DEPLOYER, "pull", "--prune", "b", "-o", "json")
+    push = place.run(DEPLOYER, "push", "--force", "b", "-o", "json")
+    plan = place.run(DEPLOYER, "plan", "--force", "b", "-o", "json")
+
+    assert "row-level security may hide rows" in status.err
+    assert "perhaps only hidden from you" in status.out
+    for ran, found in ((pull, pull.json), (push, push.json), (plan, plan.json["wouldFail"])):
+        assert (found["code"], "--assume-complete" in found["cure"]) == ("INCOMPLETE_SOURCE", True), ran
+    assert (pull.code, push.code, place.loop.text("b")) == (6, 6, "B1")
+    doctor = place.run(DEPLOYER, "db", "check")
+    assert "row-level security applies to workflow_definitions" in doctor.out
+    assert place.run(DEPLOYER, "pull", "--prune", "--assume-complete", "b").code == 0
+    assert place.loop.text("b") is None
+
+
+@pytest.mark.parametrize("policies", SHOWING.values(), ids=SHOWING)
+def test_policies_that_show_the_whole_tenant_are_no_obstacle(place: Place, policies: str) -> None:
+    secure(place, policies)
+    place.loop.editor.delete("b")
+
+    status = place.done(READER, "status")
+    place.done(DEPLOYER, "pull", "--prune")
+
+    assert "row-level security" not in status.err
+    assert place.loop.text("b") is None
+    assert "; its policies show this role all rows of the tenant" in place.run(DEPLOYER, "db", "check").out
+
+
+def test_an_import_creates_nothing_that_a_policy_may_hide(place: Place, tmp_path: Path) -> None:
+    secure(place, HIDING["some rows"])
+    bundle = str(tmp_path / "bundle.json")
+    place.done(READER, "export", "b", "--from-repo", "--out", bundle)
+
+    refused = place.run(DEPLOYER, "import", bundle, "--in-place", "-o", "json")
+
+    assert (refused.code, refused.json["code"]) == (6, "INCOMPLETE_SOURCE")
