@@ -137,7 +137,11 @@ def _store(context: click.Context, parameter: click.Parameter, value: Any) -> No
     if parameter.name == "verbose" and value:
         import logging
 
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s: %(message)s")
+        from gitsync.logs import PrintableFormatter
+
+        lines = logging.StreamHandler(sys.stderr)
+        lines.setFormatter(PrintableFormatter("%(name)s: %(message)s"))
+        logging.basicConfig(level=logging.DEBUG, handlers=[lines])
         logging.getLogger("git").setLevel(logging.INFO)
         logging.getLogger("httpcore").setLevel(logging.INFO)  # it would log headers, and cookies in them
 

@@ -22,6 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gitsync.errors import ConfigError, GitsyncError, Refused
+from gitsync.logs import PrintableFormatter
 from gitsync.server.app import make_app
 from gitsync.server.connections import Door, Listener, Unrepeated, Waits, Watch, find_room, is_at_work
 from gitsync.server.middleware import ACCESS
@@ -203,7 +204,7 @@ def _set_up_logs() -> None:
     ACCESS.setLevel(logging.INFO)
     ACCESS.propagate = False
     errors = logging.StreamHandler(sys.stderr)
-    errors.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    errors.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     errors.setLevel(logging.WARNING)
     for name in ("gitsync.server", "uvicorn.error", "asyncio"):
         logger = logging.getLogger(name)

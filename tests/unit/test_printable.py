@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
+from gitsync.logs import PrintableFormatter
 from gitsync.printable import printable, printable_json, printable_text
 
 HOSTILE = [
@@ -58,3 +60,13 @@ def test_what_a_runner_would_take_for_a_command_is_broken(text: str, shown: str)
 
 def test_one_line_stays_one_line() -> None:
     assert printable("a\nb\tc") == r"a\nb\tc"
+
+
+def test_a_log_quotes_text_and_no_password() -> None:
+    record = logging.makeLogRecord(
+        {"msg": "said %s", "args": ("\x1b[2J\n::add-mask::x postgresql://u:hunter2@h",)}
+    )
+
+    assert PrintableFormatter("%(message)s").format(record) == (
+        "said \\x1b[2J\n\\x3a:add-mask::x postgresql://u:***@h"
+    )

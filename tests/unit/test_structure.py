@@ -19,16 +19,17 @@ ALLOWED = {
     "finding": {"errors"},
     "masking": {"masking"},
     "printable": {"printable"},
+    "logs": {"masking", "printable"},
     "git": {"errors", "git"},
     "database": SYNC | {"database", "finding"},
     "doctor": SYNC | {"config", "doctor", "finding", "git", "sides"},
     "sides": SYNC | {"database", "git", "sides"},
     "runtime": WORKFLOW | {"runtime"},
     "render": SYNC | {"finding", "printable", "render", "runtime"},
-    "server": SYNC | {"database", "render", "server", "sides"},
+    "server": SYNC | {"database", "logs", "render", "server", "sides"},
     "cli": SYNC
     | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"}
-    | {"masking", "printable", "runtime", "server"},
+    | {"logs", "masking", "printable", "runtime", "server"},
 }
 PURE = ("workflow", "sync", "runtime")
 
