@@ -50,6 +50,9 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self.importing = Gauge(
+            "gitsync_imports_running", "1 where an import is written now.", registry=self.registry
+        )
         self._workflows = Counter(
             "gitsync_imported_workflows", "Workflows written by imports.", ["action"], registry=self.registry
         )

@@ -135,7 +135,8 @@ class Server:
         try:
             if self.is_stopping:
                 raise HttpError(503, "STOPPING", "the server is about to stop; nothing was written")
-            yield
+            with self.metrics.importing.track_inprogress():
+                yield
         finally:
             self._writer.release()
 

@@ -14,6 +14,7 @@ from gitsync.database.tokens import Role
 from gitsync.server.connections import Unrepeated, find_room
 from gitsync.server.state import Bounds
 from tests.support.loop import Loop
+from tests.support.program import PATIENCE
 from tests.support.server import (
     DEFINITIONS,
     TLS,
@@ -38,7 +39,7 @@ def cut(client: httpx.Client, what: str) -> float:
 @pytest.fixture
 def hasty(loop: Loop) -> Iterator[Running]:
     """A server that waits for nothing."""
-    with running_server(url_of(loop), bounds=Bounds(head=0.1, upload=0.1)) as running:
+    with running_server(url_of(loop), bounds=Bounds(head=1, upload=1)) as running:
         yield running
 
 
@@ -104,6 +105,7 @@ def test_silent_connections_do_not_stop_the_server(loop: Loop, *, tls: bool) -> 
             base_url=process.url,
             headers={"authorization": f"Bearer {token}"},
             verify=ssl.create_default_context(cafile=TLS / "cert.pem"),
+            timeout=PATIENCE,
             trust_env=False,
         ) as client,
     ):

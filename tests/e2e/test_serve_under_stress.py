@@ -9,6 +9,7 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.support.documents import action, call, document
 from tests.support.effort import IS_FUZZING, chance, effort, rounds, seconds_left
 from tests.support.loop import TENANT, Loop, make_loop
 from tests.support.postgres import PostgresUnavailable, fresh_database, own_postgres
+from tests.support.program import PATIENCE
 from tests.support.server import (
     DEFINITIONS,
     add_token,
@@ -69,8 +71,8 @@ def test_each_of_many_imports_at_one_time_is_whole_or_refused(loop: Loop) -> Non
     keys = [[f"k{n}" for n in sorted(choice.sample(range(10), 4))] for _ in range(count)]
     policies = [choice.choice(["false", "true"]) for _ in range(count)]
     with (
-        running_server(url_of(loop), tenant=loop.editor.tenant, timeout=300) as first,
-        running_server(url_of(loop), tenant=loop.editor.tenant, timeout=300) as second,
+        running_server(url_of(loop), tenant=loop.editor.tenant, bounds=Bounds(turn=PATIENCE)) as first,
+        running_server(url_of(loop), tenant=loop.editor.tenant, bounds=Bounds(turn=PATIENCE)) as second,
     ):
 
         def send(number: int) -> httpx.Response:
@@ -152,7 +154,7 @@ def test_a_server_that_is_killed_while_it_imports_leaves_all_or_nothing(loop: Lo
                     params={"force": "true", "maxOverwrites": "999"},
                     content=bundle_of(*keys, text=text),
                     headers={"authorization": f"Bearer {token}"},
-                    timeout=120,
+                    timeout=PATIENCE,
                     trust_env=False,
                 )
 
@@ -176,22 +178,26 @@ def test_a_database_that_is_restarted_under_load_loses_nothing(
     try:
         with own_postgres() as postgres, fresh_database(postgres.url) as url:
             loop = make_loop(tmp_path, url=url, tenant=TENANT)
-            with running_server(url, tenant=TENANT, timeout=120) as server:
-                done = [False]
+            with running_server(url, tenant=TENANT) as server:
+                done, good = threading.Event(), [0] * clients
+
+                def restart() -> None:
+                    for which in range(restarts):
+                        enough = sum(good) + clients
+                        wait_for(lambda: sum(good) >= enough)  # noqa: B023 (asked here and now)
+                        postgres.restart("immediate" if which % 2 else "fast")
 
                 def work(number: int) -> Any:
-                    if number == clients:
-                        for which in range(restarts):
-                            time.sleep(0.3)
-                            postgres.restart("immediate" if which % 2 else "fast")
-                        done[0] = True
-                        return []
                     answers: list[tuple[list[str], httpx.Response]] = []
-                    while not done[0]:
+                    if number == clients:
+                        try:
+                            restart()
+                        finally:
+                            done.set()
+                    while not done.is_set():
                         keys = [f"c{number}.{len(answers)}.{part}" for part in "ab"]
                         answers.append((keys, server.post(bundle_of(*keys, text="x"))))
-                        if answers[-1][1].status_code != 200:
-                            time.sleep(0.05)
+                        good[number] += answers[-1][1].status_code == 200
                     return answers
 
                 results = in_threads(clients + 1, work)
@@ -341,6 +347,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration)),
                 *("run", f"{server.url}/openapi.json", "--no-color", "--continue-on-failure", *how),
                 *("--header", f"Authorization: {server.admin.headers['authorization']}"),
+                *("--request-timeout", str(PATIENCE), "--suppress-health-check", "all"),
             ],
             cwd=tmp_path,
             capture_output=True,

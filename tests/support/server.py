@@ -61,8 +61,7 @@ def running_server(
     bounds: Bounds = Bounds(),
     in_place: bool = False,
     limits: Limits = Limits(),
-    timeout: float = 60.0,
-    lock_timeout: float = 10.0,
+    lock_timeout: float = PATIENCE,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Running]:
     """A server over the initialised database of `url`, in a thread."""
@@ -83,7 +82,7 @@ def running_server(
                 limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
                 return stack.enter_context(
                     httpx.Client(
-                        base_url=base, headers=headers, timeout=timeout, limits=limits, trust_env=False
+                        base_url=base, headers=headers, timeout=5 * PATIENCE, limits=limits, trust_env=False
                     )
                 )
 
@@ -91,7 +90,7 @@ def running_server(
         finally:
             stack.close()
             runner.handle_exit(signal.SIGTERM, None)
-            thread.join(timeout=60)
+            thread.join(timeout=PATIENCE)
             service.close()
             assert not thread.is_alive(), "the server did not stop"
 
@@ -121,7 +120,7 @@ class Process:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """The exit code after a signal."""
         self.popen.send_signal(number)
-        return self.popen.wait(timeout=60)
+        return self.popen.wait(timeout=PATIENCE)
 
     @property
     def log(self) -> str:
@@ -146,7 +145,7 @@ def served(loop: Loop, *arguments: str, files: int = 1024) -> Iterator[Process]:
     reader = threading.Thread(target=_collect, args=(popen, lines, listening))
     reader.start()
     try:
-        assert listening.wait(timeout=60), "".join(lines)
+        assert listening.wait(timeout=PATIENCE), "".join(lines)
         match = re.search(r"listening on (\S+);", "".join(lines))
         assert match, "".join(lines)
         yield Process(popen, match[1], lines)
@@ -190,6 +189,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
+
+
+def get(url: str, **options: Any) -> httpx.Response:
+    """The answer to one request, over a connection of its own."""
+    return httpx.get(url, timeout=PATIENCE, trust_env=False, **options)
 
 
 def metric(client: httpx.Client, name: str) -> float:
