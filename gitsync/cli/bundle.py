@@ -155,6 +155,6 @@ def _folder(settings: Settings, given: str | None) -> Folder:
     from gitsync.sides.folder import Folder
 
     if given is not None:
-        return Folder(settings.where / given)
+        return Folder(settings.place(given))
     config, folder = read_settings(settings)
     return Folder(folder / config.workflows, largest=config.limits.file)

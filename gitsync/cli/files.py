@@ -18,7 +18,7 @@ def read_input(settings: Settings, file: str, *, what: str) -> bytes:
     from gitsync.sides.disk import read_named
 
     try:
-        return read_named(settings.where / file)
+        return read_named(settings.place(file))
     except OSError as error:
         raise GitsyncError(
             f"cannot read {file}: {error.strerror}",
@@ -31,7 +31,7 @@ def write_output(settings: Settings, file: str, data: bytes) -> None:
     """Write `file`, a path from the command's folder, in one step; raises GitsyncError where it cannot be."""
     from gitsync.sides.files import write_aside
 
-    path = settings.where / file
+    path = settings.place(file)
     try:
         write_aside(path, data)
     except OSError as error:

@@ -60,7 +60,7 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
     if diff and settings.is_json:
         raise click.UsageError("--diff prints lines, and -o json one object; choose one")
     where = settings.where
-    wanted = [where / file for file in files] or (_staged(where) if staged else [where])
+    wanted = [settings.place(file) for file in files] or (_staged(where) if staged else [where])
     changed: list[str] = []
     problems: list[Problem] = []
     count = 0

@@ -76,7 +76,7 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
         source = _source(workspace, values["ref"])
         source.require(Key(key))
         tell_unchecked(settings, source.registry)
-        target = values["target"] and settings.where / values["target"]
+        target = values["target"] and settings.place(values["target"])
         if target is not None:
             _check_free(target)
         run = _run(workspace, source, Key(key), start, setting, values["actions"], redactor)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsync.cli.options import direct
 from gitsync.cli.workspace import registry_of
 from gitsync.errors import ConfigError, GitsyncError, InvalidInput
 from gitsync.sides.disk import TESTS, YAML, Disk, read_named, test_names
@@ -193,7 +194,7 @@ def file_tests(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
 def path_tests(where: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     """Name and content of each test file among the paths, which are meant from `where`, and in the folders among them."""
     for path in paths:
-        full = where / path
+        full = direct(where / path)
         if full.is_dir():
             found = _iter_yaml(Disk.around(full), full, full)
             yield from ((f"{path}/{name}", data) for name, data in found)

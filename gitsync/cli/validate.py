@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gitsync.cli.options import CHECKS, Settings, common_options_with, examples, settings_of
+from gitsync.cli.options import CHECKS, Settings, common_options_with, direct, examples, settings_of
 from gitsync.cli.output import echo, echo_painted
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _check(
     from gitsync.cli.progress import counter
 
     where = settings.where
-    wanted = [where / file for file in files] or ([where] if index is None else index.staged)
+    wanted = [settings.place(file) for file in files] or ([where] if index is None else index.staged)
     found = []
     for project, names, gone in find_projects(wanted, where=where, index=index, is_strict=index is None):
         if not files and index is None:
@@ -203,7 +203,7 @@ def _line_reader(where: Path, index: Index | None) -> Callable[[str, int], str]:
     def read(file: str, line: int) -> str:
         if file not in held:
             held.clear()
-            path = where / file
+            path = direct(where / file)
             try:
                 data = (index or Disk.around(path.parent)).read(path)
             except (OSError, GitsyncError):

@@ -34,7 +34,7 @@ def check_git(variables: Mapping[str, str]) -> list[Finding]:
             )
         )
     if settings := [name for name in SETTING_VARIABLES if name in variables]:
-        found.append(fine("settings", f"{' and '.join(settings)}: settings that count here as for git"))
+        found.append(fine("settings", f"{' and '.join(settings)}, which git reads as well"))
     return found
 
 

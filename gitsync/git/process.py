@@ -184,8 +184,13 @@ class Git:
         except OSError as error:
             if not self.folder.is_dir():
                 raise GitError(f"there is no folder {self.folder}", cure="name one that is there") from error
+            if isinstance(error, FileNotFoundError):
+                raise GitError(
+                    "there is no `git` on the PATH", code="GIT_MISSING", cure="install git 2.30 or newer"
+                ) from error
             raise GitError(
-                "there is no `git` on the PATH", code="GIT_MISSING", cure="install git 2.30 or newer"
+                f"git cannot be started in {self.folder}: {error.strerror}",
+                cure=f"`cd {self.folder} && git version` says whether you may",
             ) from error
 
     def _environment(self) -> dict[str, str]:
@@ -208,7 +213,7 @@ class Git:
         return GitError(
             f"`git {_verb(words)}` has not answered for {DEADLINE:g} seconds in {self.folder}; it was ended",
             code="GIT_TIMEOUT",
-            cure=f"`git -C {self.folder} status` may wait as well: for a filter, a lock, or a drive that is gone",
+            cure=f"`git -C {self.folder} status` shows whether git waits there as well, for a filter or a drive",
         )
 
 

@@ -576,6 +576,23 @@ def test_a_path_through_a_symlink_finds_the_same_repository(loop: Loop, tmp_path
     assert (ran.code, ran.changes) == (0, {"a": "create"})
 
 
+@pytest.mark.parametrize("way", ["../other", "../link/../other", "workflows/../../other"])
+def test_a_path_that_leads_out_of_a_repository_finds_nothing_in_it(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    loop.commit(a="A1")
+    other = make_repository(tmp_path / "other")
+    other.commit_file("workflows/b.json", make_file("b", "B1"))
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    monkeypatch.chdir(loop.folder)
+
+    at_folder = gitsync("-C", way, "status", "-o", "json")
+    at_files = [gitsync(verb, f"{way}/workflows/b.json") for verb in ("validate", "fmt")]
+
+    assert at_folder.json["code"] == "NO_CONFIGURATION"
+    assert all("[NO_CONFIGURATION]" in ran.err for ran in at_files)
+
+
 def test_a_linked_worktree_has_its_own_head(loop: Loop, tmp_path: Path) -> None:
     deploy_and_edit(loop)
     path = tmp_path / "linked"
