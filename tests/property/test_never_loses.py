@@ -1,7 +1,8 @@
 """No edit is ever lost: random histories over a real git repository and a real database.
 
-People edit both sides, move files out of their place, branch, merge and squash, deploy one branch to two databases, restore backups of them,
-lose their ledgers, and run gitsync in every way that it has. Beside it a
+People edit both sides, save files in the middle of a pull, have git ignore some, move files out of their place, branch,
+merge and squash, deploy one branch to two databases, restore backups of them, lose their ledgers, and run gitsync in
+every way that it has. Beside it a
 record of the truth is kept (who made which content, and which commits and databases have seen it), by which each
 write of gitsync's is judged. It knows nothing of marks, bases or trailers. Triggers in the databases keep every content
 that a workflow ever had there: they see what a run writes on its way, and whether all that it replaced is kept.
@@ -30,6 +31,7 @@ from tests.support import audit, figures
 from tests.support.effort import IS_FUZZING, rounds
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import TENANT, Backup, Editor, Loop, Ran, make_file
+from tests.support.meanwhile import meanwhile, save
 from tests.support.postgres import fresh_database
 
 pytestmark = pytest.mark.fuzz("histories")
@@ -57,6 +59,16 @@ class Content:
 
     text: str | None = None
     act: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What somebody saves in the middle of a pull, before its step number `at`."""
+
+    key: str
+    content: Content
+    at: int
+    in_place: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +223,15 @@ class World:
         self.overlay: dict[str, Content] = {}
         self.witnesses = {name: audit.Witness(loop.editor) for name, loop in self.loops.items()}
         self.note_head()
+
+    def note_files(self) -> None:
+        """Take the files into the truth: what is unlike HEAD is an edit, by a new act where it is news."""
+        for key in KEYS:
+            text = self.loop.text(key)
+            if text == self.truth.at(self.head, key).text:
+                self.overlay.pop(key, None)
+            elif key not in self.overlay or self.overlay[key].text != text:
+                self.overlay[key] = Content(text, self.truth.act())
 
     @property
     def loop(self) -> Loop:
@@ -397,7 +418,12 @@ class NeverLoses(RuleBasedStateMachine):
     def discard(self) -> None:
         self.repository.git("reset", "--quiet", "--hard")
         self.repository.git("clean", "--quiet", "--force", "-d")
-        self.world.overlay.clear()
+        self.world.note_files()
+
+    @rule(ignored=st.sampled_from(("", "workflows/a.json\n", "workflows/b.json\n")))
+    def ignore(self, ignored: str) -> None:
+        """Let git leave out a file that it doesn't track; `discard` then keeps it."""
+        self.repository.write(".git/info/exclude", ignored)
 
     @rule(key=keys, text=texts)
     def save_in_the_editor(self, key: str, text: str) -> None:
@@ -416,6 +442,7 @@ class NeverLoses(RuleBasedStateMachine):
             self.repository.git("switch", "--quiet", "--create", branch, start)
         else:
             self.repository.git("switch", "--quiet", branch)
+        self.world.note_files()
 
     @precondition(lambda self: len(self.truth.commits) > 2)
     @rule(how=st.sampled_from(("-Xours", "-Xtheirs", "--squash", "cherry-pick")))
@@ -439,6 +466,7 @@ class NeverLoses(RuleBasedStateMachine):
                 "reset", "--quiet", "--hard"
             )  # deleted here and changed there: nobody decides
         self.world.note_head()
+        self.world.note_files()
 
     # ---------------------------------------------------------------- gitsync
 
@@ -489,9 +517,26 @@ class NeverLoses(RuleBasedStateMachine):
 
         self._pull([*options, *self._known(select, self.world.loop.text)], is_forced=force)
 
+    @rule(
+        key=keys,
+        text=texts,
+        at=st.integers(0, 40),
+        in_place=st.booleans(),
+        commit=st.booleans(),
+        force=st.sampled_from((False, False, True)),
+    )
+    def save_while_a_pull_runs(
+        self, key: str, text: str, at: int, in_place: bool, commit: bool, force: bool
+    ) -> None:
+        options = [name for name, on in (("--commit", commit), ("--force", force)) if on]
+        saved = Saved(key, Content(text, self.truth.act()), at, in_place)
+
+        self._pull([*options, "--prune"], is_forced=force, saved=saved)
+
     @rule()
     def settle(self) -> None:
         """Both ways with everything: whatever is in no conflict is in step, and stays so."""
+        self.ignore("")
         self.move_back()
         for is_second in (False, True):
             pulled = self._pull(["--commit", "--prune"], is_forced=False)
@@ -533,43 +578,79 @@ class NeverLoses(RuleBasedStateMachine):
                 self.truth.observe(commit, key)
         return ran
 
-    def _pull(self, options: Sequence[str], *, is_forced: bool) -> Ran:
+    def _pull(self, options: Sequence[str], *, is_forced: bool, saved: Saved | None = None) -> Ran:
         head, held = self.world.head, self.world.database()
         before = {key: self.world.file(key) for key in KEYS}
         dirty = set(self.world.overlay)
-        ran = self.world.gitsync("pull", "-o", "json", *options)
+        ran, is_saved = self._run_pull(options, saved)
 
         assert self.world.database() == held
-        if ran.code == 6:
-            assert {key: self.world.loop.text(key) for key in KEYS} == {k: v.text for k, v in before.items()}
-            return ran
+        typed: dict[str, Content] = {}  # since the plan was made
+        if saved is not None and is_saved:
+            if self._was_seen(ran, saved):
+                before[saved.key] = saved.content
+                is_clean = saved.content.text == self.truth.at(head, saved.key).text
+                dirty = dirty - {saved.key} if is_clean else dirty | {saved.key}
+            else:
+                typed[saved.key] = saved.content
         for key in KEYS:
             now, row = self.world.loop.text(key), self.truth.rows[key]
-            if key in ran.changes:
-                assert now == held[key]
+            if key in typed:
+                assert now == typed[key].text, f"what was saved in {key} while a pull ran is gone"
+            if ran.code != 6 and key in ran.changes:
+                assert key in typed or now == held[key]
                 if not is_forced:
                     assert key not in dirty
                     self.truth.check_pull(head, key, before[key])
                 self.world.overlay[key] = row.content
                 row.known.add(row.content.act)
-                row.last, row.is_marked = (now,), True
+                row.last, row.is_marked = (held[key],), True
             else:
-                assert now == before[key].text
+                assert key in typed or now == before[key].text
+        if ran.code != 6:
+            self._note_pull(ran, head, held, typed)
+        self.world.overlay |= typed
+        self.world.note_files()
+        return ran
+
+    def _note_pull(
+        self, ran: Ran, head: str, held: Mapping[str, str | None], typed: Mapping[str, Content]
+    ) -> None:
+        """Take into the truth what a pull has seen in step, and its commit."""
         committed = {key for key in KEYS if self.truth.at(head, key).text == self.world.loop.text(key)}
-        for key in committed:
+        for key in committed - typed.keys():
             self.world.overlay.pop(key, None)
             if self.truth.at(head, key).text == held[key]:
                 self.truth.observe(head, key)
         self.world.note_head()
         if self.world.head != head:
             for key in KEYS:  # what was written, and what an earlier pull had left uncommitted
-                text = self.world.loop.text(key)
-                if text == held[key] == self.truth.at(self.world.head, key).text and (
+                if held[key] == self.truth.at(self.world.head, key).text and (
                     key in ran.changes or key in self.world.overlay
                 ):
                     self.world.overlay.pop(key, None)
                     self.truth.observe(self.world.head, key)
-        return ran
+
+    def _run_pull(self, options: Sequence[str], saved: Saved | None) -> tuple[Ran, bool]:
+        """The pull, and whether something was saved while it ran."""
+        if saved is None:
+            return self.world.gitsync("pull", "-o", "json", *options), False
+        path = self.world.loop.path(saved.key)
+
+        def type_it() -> None:
+            path.parent.mkdir(exist_ok=True)
+            save(path, make_file(saved.key, saved.content.text or ""), in_place=saved.in_place)
+
+        with meanwhile(path.parent, type_it, at=saved.at) as hook:
+            ran = self.world.gitsync("pull", "-o", "json", *options)
+        return ran, hook.steps > saved.at
+
+    @staticmethod
+    def _was_seen(ran: Ran, saved: Saved) -> bool:
+        """Whether the plan of a pull has seen what was saved, and changes it."""
+        digest = digest_of(make_file(saved.key, saved.content.text or ""))
+        changes = ran.json.get("changes", ())
+        return any(change["key"] == saved.key and change["before"] == digest for change in changes)
 
     def _known(self, select: Sequence[str], held: Callable[[str], str | None]) -> list[str]:
         """Those of `select` that a side holds: gitsync refuses a name that it has never heard."""
@@ -587,7 +668,7 @@ class NeverLoses(RuleBasedStateMachine):
         if self.repository.git("status", "--porcelain"):
             self.repository.commit(message)
         self.world.note_head()
-        self.world.overlay.clear()
+        self.world.note_files()
 
     def _edit_row(self, key: str, text: str | None) -> None:
         if self.truth.rows[key].content.text == text:
