@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -19,9 +20,13 @@ from gitsync.workflow.types import Key
 
 def render_json(value: Mapping[str, Any]) -> str:
     """The value as indented JSON with one line feed at the end."""
-    return printable_json(
-        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
-    )
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    except (
+        orjson.JSONEncodeError
+    ):  # a file's name that is no UTF-8, whose bytes Python keeps as half characters
+        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return printable_json(text)
 
 
 def head(name: str, *, environment: str, commit: str | None) -> dict[str, Any]:

@@ -51,7 +51,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(problem: Problem, index: dict[str, int]) -> dict[str, Any]:
     text = f"{problem.message}. {problem.cure}" if problem.cure else problem.message
-    place: dict[str, Any] = {"artifactLocation": {"uri": quote(problem.file), "uriBaseId": "%SRCROOT%"}}
+    place: dict[str, Any] = {
+        "artifactLocation": {"uri": quote(problem.file, errors="surrogateescape"), "uriBaseId": "%SRCROOT%"}
+    }
     if problem.line:
         place["region"] = {"startLine": problem.line, "startColumn": problem.column}
     location: dict[str, Any] = {"physicalLocation": place}

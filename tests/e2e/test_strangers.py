@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,21 @@ def test_text_from_a_workflow_stays_text(hostile: Loop, words: list[str]) -> Non
     assert "internal error" not in told
     if words[-1] in {"json", "sarif"}:
         json.loads(ran.out)
+
+
+@pytest.mark.parametrize("form", ["json", "sarif", "github", "junit", "text"])
+def test_a_file_whose_name_is_no_text_is_told_in_each_form(loop: Loop, form: str) -> None:
+    folder = os.fsencode(loop.path("a").parent)
+    with open(os.path.join(folder, b"\xffx.json"), "wb") as file:  # noqa: PTH118, PTH123
+        file.write(b"{}")
+
+    ran = loop.gitsync("validate", "-o", form)
+
+    assert ran.code == 4
+    assert "INVALID_KEY" in ran.out
+    assert {"sarif": "%FFx.json", "junit": "x.json"}.get(form, r"\udcffx.json") in ran.out
+    if form == "json":
+        assert [problem["file"] for problem in ran.json["problems"]] == ["workflows/\udcffx.json"]
 
 
 def test_what_was_typed_is_printable_too(hostile: Loop) -> None:
