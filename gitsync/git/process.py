@@ -127,7 +127,11 @@ class Git:
                 selector.register(process.stdout, selectors.EVENT_READ)
 
                 def check_end() -> None:
-                    if process.wait():
+                    try:
+                        status = process.wait(DEADLINE)
+                    except subprocess.TimeoutExpired as error:
+                        raise self._too_slow(words) from error
+                    if status:
                         said.seek(0)
                         raise _failure(words, said.read().decode("utf-8", "replace"))
 
@@ -244,13 +248,13 @@ def _ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for end in (process.terminate, process.kill):
+            if process.poll() is None:
+                end()
+                with suppress(
+                    subprocess.TimeoutExpired
+                ):  # not even a kill ends one that waits for a dead drive
+                    process.wait(_GRACE)
 
 
 def target_of(marker: Path) -> Path:
