@@ -82,9 +82,12 @@ class Pieces(Response):
 
 def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The value as JSON, every digit of its numbers kept."""
-    return Pieces(
-        canonical_bytes(value), status, {"content-type": JSON, "cache-control": "no-store", **(headers or {})}
-    )
+    return written_answer(canonical_bytes(value), status=status, headers=headers)
+
+
+def written_answer(data: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON that is written already."""
+    return Pieces(data, status, {"content-type": JSON, "cache-control": "no-store", **(headers or {})})
 
 
 def error_answer(error: HttpError) -> Response:

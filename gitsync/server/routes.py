@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +12,7 @@ from starlette.responses import Response
 from gitsync import __version__
 from gitsync.database.tokens import Role
 from gitsync.errors import GitsyncError
-from gitsync.server.answers import JSON, HttpError, Pieces, http_error, json_answer
+from gitsync.server.answers import HttpError, http_error, json_answer, written_answer
 from gitsync.server.incoming import admit, read_import
 from gitsync.server.lanes import Lane
 from gitsync.server.metrics import CONTENT_TYPE
@@ -18,6 +20,8 @@ from gitsync.server.offers import find_schema, list_actions, list_nodes
 from gitsync.server.openapi import make_openapi
 from gitsync.server.service import not_found
 from gitsync.server.state import Server
+from gitsync.workflow.canonical import canonical_bytes
+from gitsync.workflow.types import Json
 
 
 class Routes:
@@ -25,19 +29,18 @@ class Routes:
 
     def __init__(self, server: Server) -> None:
         self._server, self._service = server, server.service
-        self._openapi = make_openapi()
+        self._openapi = canonical_bytes(make_openapi())
 
     async def definitions(self, request: Request) -> Response:
         """The rows of all workflows; hidden ones for an admin alone, as the product has it."""
         token = await admit(self._server, request, Role.READ)
         await _hold(request, self._server.whole)
-        rows = await self._server.call(self._service.definitions, with_hidden=token.role is Role.ADMIN)
-        return json_answer(rows)
+        return await self._written(self._service.definitions, with_hidden=token.role is Role.ADMIN)
 
     async def versions(self, request: Request) -> Response:
         """The published versions of one workflow."""
         await admit(self._server, request, Role.READ)
-        return json_answer(await self._server.call(self._service.versions, request.path_params["id"]))
+        return await self._written(self._service.versions, request.path_params["id"])
 
     async def version(self, request: Request) -> Response:
         """One version, or the draft under its number."""
@@ -45,8 +48,7 @@ class Routes:
         number = request.path_params["version"]
         if not (number.isascii() and number.isdigit() and len(number) < 10):
             raise not_found("Workflow version not found")
-        found = await self._server.call(self._service.version, request.path_params["id"], int(number))
-        return json_answer(found)
+        return await self._written(self._service.version, request.path_params["id"], int(number))
 
     async def export(self, request: Request) -> Response:
         """The bundle of one workflow, its digest as entity tag."""
@@ -87,18 +89,18 @@ class Routes:
     async def actions(self, request: Request) -> Response:
         """The actions that the runtime offers."""
         await admit(self._server, request, Role.READ)
-        return json_answer(await self._server.call(list_actions, self._service.registry))
+        return await self._written(list_actions, self._service.registry)
 
     async def nodes(self, request: Request) -> Response:
         """The node types that the runtime offers."""
         await admit(self._server, request, Role.READ)
-        return json_answer(await self._server.call(list_nodes, self._service.registry))
+        return await self._written(list_nodes, self._service.registry)
 
     async def schema(self, request: Request) -> Response:
         """One payload schema of the runtime."""
         await admit(self._server, request, Role.READ)
         ref = request.path_params["ref"]
-        return json_answer(await self._server.call(find_schema, self._service.registry, ref))
+        return await self._written(find_schema, self._service.registry, ref)
 
     async def healthz(self, _request: Request) -> Response:
         """The process answers."""
@@ -115,7 +117,12 @@ class Routes:
 
     async def describe(self, _request: Request) -> Response:
         """The description of all of this."""
-        return json_answer(self._openapi)
+        return written_answer(self._openapi)
+
+    async def _written(self, find: Callable[..., Json], *arguments: Any, **named: Any) -> Response:
+        """What a blocking function finds, written in its thread: a large answer would keep all others waiting."""
+        data = await self._server.call(lambda: canonical_bytes(find(*arguments, **named)))
+        return written_answer(data)
 
 
 async def _hold(request: Request, lane: Lane) -> None:
@@ -124,9 +131,5 @@ async def _hold(request: Request, lane: Lane) -> None:
 
 
 def _bundle_answer(data: bytes, *, etag: str | None = None) -> Response:
-    headers = {
-        "content-type": JSON,
-        "content-disposition": 'attachment; filename="workflow-bundle.json"',
-        "cache-control": "no-store",
-    }
-    return Pieces(data, headers=headers | ({"etag": etag} if etag else {}))
+    headers = {"content-disposition": 'attachment; filename="workflow-bundle.json"'}
+    return written_answer(data, headers=headers | ({"etag": etag} if etag else {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -599,6 +600,28 @@ def test_who_may_not_import_is_refused_before_the_body_is_read(server: Running) 
         answer = client.makefile("rb").readline()
 
     assert b" 401 " in answer
+
+
+def test_an_answer_is_written_where_it_keeps_nobody_waiting(
+    loop: Loop, server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop.editor.save("a", "A")
+    own_id = loop.editor.id_of("a")
+    written = []
+
+    def noted(value: Any) -> bytes:
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            raise AssertionError("the event loop waits meanwhile")
+        written.append(value)
+        return canonical_bytes(value)
+
+    monkeypatch.setattr("gitsync.server.routes.canonical_bytes", noted)
+    monkeypatch.setattr("gitsync.server.answers.canonical_bytes", noted)
+    paths = [DEFINITIONS, f"{DEFINITIONS}/{own_id}/versions", f"{DEFINITIONS}/{own_id}/1"]
+
+    assert [server.admin.get(path).status_code for path in paths] == [200] * 3
+    assert len(written) == 3
 
 
 def test_each_answer_has_the_id_of_its_request(server: Running) -> None:
