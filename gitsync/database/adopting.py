@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from gitsync.database.tables import Tables
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, NotConverged, PlanStale
-from gitsync.sync.index import why_unkeyed
+from gitsync.sync.index import shown_name, why_unkeyed
 from gitsync.workflow.document import is_key
 from gitsync.workflow.naming import suggest_key
 from gitsync.workflow.types import Key
@@ -53,7 +53,10 @@ def read_rows(connection: Connection, tables: Tables) -> list[Row]:
     """The tenant's workflows, ordered by name and id."""
     columns = tables.definitions.c
     query = select(tables.as_text(columns.workflow_id), columns.key, columns.name).where(tables.owned())
-    rows = [Row(str(workflow_id), key, str(name)) for workflow_id, key, name in connection.execute(query)]
+    rows = [
+        Row(str(workflow_id), key, shown_name(str(name)))
+        for workflow_id, key, name in connection.execute(query)
+    ]
     return sorted(rows, key=lambda row: (row.name, row.workflow_id))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
 
 from gitsync.database import ledger
 from gitsync.database.batches import DOCUMENTS, in_batches, read_ahead
@@ -17,7 +19,7 @@ from gitsync.database.rows import Held, iter_held, read_ids, read_index
 from gitsync.database.tables import Tables
 from gitsync.database.usage import find_touched, read_surroundings
 from gitsync.database.writing import HeldVersions, Rows, Writer
-from gitsync.errors import NotConverged, PlanStale
+from gitsync.errors import DatabaseError, NotConverged, PlanStale
 from gitsync.sync.index import Index
 from gitsync.sync.plan import check_readable
 from gitsync.sync.protection import check_obstacles, find_obstacles
@@ -27,6 +29,9 @@ from gitsync.workflow.types import Digest, Document, Key
 from gitsync.workflow.versions import version_digest
 
 _MOST_LISTED: Final = 12
+_UNTRANSLATABLE: Final = re.compile(
+    r'byte sequence ((?:0x[0-9a-f]{2} ?)+) ?in encoding "UTF8" has no equivalent in encoding "(\w+)"'
+)
 _UNLINKED: Final = Digest("")
 """Equals the digest of no version."""
 
@@ -178,7 +183,8 @@ class Applier:
 
         with closing(read_ahead(iter_rows(), DOCUMENTS)) as all_rows:
             for batch in in_batches(all_rows):
-                writer.send(batch)
+                with _named(batch):
+                    writer.send(batch)
                 written |= {rows.key: rows.written for rows in batch if rows.written}
         return written
 
@@ -215,6 +221,26 @@ class Applier:
     ) -> Generator[Held]:
         ids = [index.ids[key] for key in planned if key in index.ids]
         return iter_held(self.connection, self.tables, index.keys_by_id, ids=ids, is_alone=is_alone)
+
+
+@contextmanager
+def _named(batch: Sequence[Rows]) -> Iterator[None]:
+    """Say which workflow of `batch` holds a character that the database's encoding has not."""
+    try:
+        yield
+    except DBAPIError as error:
+        found = _UNTRANSLATABLE.search(str(error.orig))
+        if found is None:
+            raise
+        character = bytes.fromhex(found[1].replace("0x", "")).decode()
+        keys = [rows.key for rows in batch if character in repr(rows)]
+        raise DatabaseError(
+            f"{_listed(keys) or 'a workflow'}: {character!a} cannot be stored, since the database's encoding is "
+            f"{found[2]}; nothing was written",
+            code="NOT_IN_ENCODING",
+            details={"keys": keys},
+            cure=f"take {character!a} out of the file; or move the product to a database whose encoding is UTF8",
+        ) from error
 
 
 def _held_versions(held: Held, rewritten: Collection[int] | None) -> HeldVersions:

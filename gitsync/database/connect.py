@@ -125,8 +125,32 @@ def make_engine(
         engine = create_engine(parsed, connect_args=arguments, **_pool(pool_size))
     except (SQLAlchemyError, ValueError) as error:
         raise _invalid_url(str(error).splitlines()[0]) from None
+    _read_any_bytes(engine)
     _limit(engine, {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout})
     return engine
+
+
+def _read_any_bytes(engine: Engine) -> None:
+    """Let text come as it is from a database without an encoding: the server checks it as a whole, or not at all.
+
+    Bytes that are no UTF-8 become lone surrogates, which tell the row that they stand in, and stop no other.
+    """
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _: object) -> None:
+        if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
+            return
+        from psycopg.adapt import Loader
+
+        class AnyText(Loader):
+            def load(self, data: bytes | bytearray | memoryview) -> str:
+                return bytes(data).decode(errors="surrogateescape")
+
+        for name in ("text", "varchar", "bpchar", "name"):
+            connection.adapters.register_loader(name, AnyText)
+        connection.autocommit = True
+        connection.execute("SET client_encoding TO 'SQL_ASCII'")
+        connection.autocommit = False
 
 
 def _limit(engine: Engine, limits: Mapping[str, float | None]) -> None:

@@ -161,6 +161,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
 
     def parsed(text: str) -> Json:
         nonlocal are_plain
+        _check_text(text)
         value, is_known_plain = parse_stored_judged(text)
         are_plain &= is_known_plain
         return value
@@ -191,14 +192,23 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
             ],
         )
     except (GitsyncError, ValueError) as error:
+        what = f"what is no JSON document: {error}"
+        if isinstance(error, UnicodeEncodeError):
+            what = "bytes that are no UTF-8; the database has no encoding (SQL_ASCII) and takes any"
         raise DatabaseError(
-            f"workflow {key} (id {workflow_id}) holds what is no JSON document: {error}",
+            f"workflow {key} (id {workflow_id}) holds {what}",
             code="UNREADABLE_WORKFLOW",
             details={"key": key, "workflowId": workflow_id},
             cure=UNREADABLE_CURES["UNREADABLE_WORKFLOW"],
         ) from error
     are_plain = are_plain and is_plain(document["metadata"]) and is_plain(document["dependencies"])
     return Held(workflow_id, key, document, calls, frozenset(unlinked), are_plain)
+
+
+def _check_text(text: str) -> None:
+    """Raise UnicodeEncodeError where `text` has bytes in it that are no UTF-8, see `connect`."""
+    if not text.isascii():
+        text.encode()
 
 
 def _definitions_query(tables: Tables) -> Select[Any]:
@@ -265,6 +275,8 @@ def _field(name: str, value: Any) -> Json:
     """The value of one metadata field: columns that may be NULL read as the product's exporter reads them."""
     if value is None:
         return NULL_READS_AS.get(name)
+    if isinstance(value, str):
+        _check_text(value)
     if name in _PARSED:
         return parse_stored(value)
     return value  # type: ignore[no-any-return]

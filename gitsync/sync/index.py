@@ -34,7 +34,7 @@ def make_index(rows: Iterable[Sequence[Any]]) -> Index:
         reason = why_unkeyed(text)
         key = Key(text)
         if reason is not None:
-            unkeyed.append(Unkeyed(workflow_id, name, reason))
+            unkeyed.append(Unkeyed(workflow_id, shown_name(name), reason))
         elif key in found:
             several.setdefault(key, [found[key]]).append(workflow_id)
         else:
@@ -47,6 +47,11 @@ def make_index(rows: Iterable[Sequence[Any]]) -> Index:
     return Index(
         found, keys_by_id, tuple(unkeyed), {key: _twins(key, several[key]) for key in sorted(several)}
     )
+
+
+def shown_name(name: str) -> str:
+    """The name of a workflow with a replacement for each byte that is no text."""
+    return name if name.isascii() else name.encode(errors="replace").decode()
 
 
 def why_unkeyed(key: str | None) -> str | None:
