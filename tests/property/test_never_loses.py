@@ -14,6 +14,7 @@ import contextlib
 import copy
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from gitsync.workflow.canonical import digest_of
@@ -32,7 +34,7 @@ from tests.support.effort import IS_FUZZING, rounds
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import TENANT, Backup, Editor, Loop, Ran, make_file
 from tests.support.meanwhile import meanwhile, save
-from tests.support.postgres import fresh_database
+from tests.support.postgres import execute, fresh_database
 
 pytestmark = pytest.mark.fuzz("histories")
 
@@ -213,11 +215,14 @@ class Truth:
 class World:
     """A repository and a database of one example, and the truth about them."""
 
-    def __init__(self, folder: Path, urls: Mapping[str, str], template: Path) -> None:
+    def __init__(
+        self, folder: Path, urls: Mapping[str, str], template: Path, *, guest: str | None = None
+    ) -> None:
         shutil.copytree(template / "repository", folder / "repository")
         shutil.copytree(template / ".home-of-repository", folder / ".home-of-repository")
         repository = TestRepository(folder / "repository", folder / ".home-of-repository")
         self.loops = make_loops(repository, urls)
+        self.guest = guest
         self.truth = Truth()
         self.backups: dict[str, tuple[Backup, dict[str, Row]]] = {}
         self.overlay: dict[str, Content] = {}
@@ -262,6 +267,23 @@ class World:
         assert ran.code in allowed, f"gitsync {' '.join(arguments)}: exit {ran.code}\n{ran.out}{ran.err}"
         assert not is_refused or ran.json["code"] == "FILE_OUT_OF_PLACE"
         return ran
+
+    def gitsync_as_guest(self, *arguments: str) -> None:
+        """Run one command line as a role from which policies hide every row but the guard's: nothing may come of it."""
+        witness = self.witnesses[self.truth.environment]
+        witness.news()
+        before = self._everything()
+        variables = variables_of(self.loops, user=self.guest)
+        ran = self.loop.gitsync(*arguments, "-e", self.truth.environment, variables=variables)
+        assert ran.code in {0, 3, 6}, f"gitsync {' '.join(arguments)}: exit {ran.code}\n{ran.out}{ran.err}"
+        assert self._everything() == before, f"gitsync {' '.join(arguments)}:\n{ran.out}{ran.err}"
+        assert not witness.news()
+
+    def _everything(self) -> object:
+        """What the repository and the database hold, the ledger included, but for marks of the guard."""
+        git = self.repository.git
+        marks = [row for row in self.loop.editor.dump("gitsync_deployment_items") if GUARD not in row]
+        return git("rev-parse", "HEAD"), git("status", "--porcelain"), self.database(), marks
 
     def _check_writes(self, command: str, ran: Ran, writes: Sequence[audit.Write]) -> None:
         """Fail where the database has seen a write that gitsync doesn't tell, or that cannot be undone."""
@@ -533,6 +555,14 @@ class NeverLoses(RuleBasedStateMachine):
 
         self._pull([*options, "--prune"], is_forced=force, saved=saved)
 
+    @precondition(lambda self: self.world.guest is not None)
+    @rule(
+        command=st.sampled_from(("push --update", "push --force", "pull", "pull --force", "pull --commit")),
+        prune=st.booleans(),
+    )
+    def work_with_hidden_rows(self, command: str, prune: bool) -> None:
+        self.world.gitsync_as_guest(*command.split(), *(["--prune"] if prune else []))
+
     @rule()
     def settle(self) -> None:
         """Both ways with everything: whatever is in no conflict is in step, and stays so."""
@@ -697,9 +727,14 @@ def make_loops(repository: TestRepository, urls: Mapping[str, str]) -> dict[str,
     }
 
 
-def variables_of(loops: Mapping[str, Loop]) -> dict[str, str]:
-    """The variables that the configuration asks for."""
+def variables_of(loops: Mapping[str, Loop], *, user: str | None = None) -> dict[str, str]:
+    """The variables that the configuration asks for; user: who connects, where it isn't the editor's own role."""
     urls = {f"GITSYNC_LOOP_{name}": loop.editor.url for name, loop in loops.items()}
+    if user is not None:
+        urls = {
+            name: make_url(url).set(username=user).render_as_string(hide_password=False)
+            for name, url in urls.items()
+        }
     return urls | {TENANT_VARIABLE: next(iter(loops.values())).editor.tenant or ""}
 
 
@@ -726,6 +761,26 @@ def prepare_databases(folder: Path, urls: Mapping[str, str]) -> None:
         audit.install(loop.editor)
 
 
+@contextlib.contextmanager
+def hidden_from_a_guest(server: str, urls: Mapping[str, str]) -> Iterator[str]:
+    """The name of a role that may read and write everything in the databases, and sees the guard's row alone."""
+    guest = f"guest_{uuid.uuid4().hex}"
+    execute(server, sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(guest)))
+    try:
+        for url in urls.values():
+            for statement in (
+                "GRANT ALL ON ALL TABLES IN SCHEMA public TO {}",
+                "ALTER TABLE workflow_definitions ENABLE ROW LEVEL SECURITY",
+                "CREATE POLICY guard_alone ON workflow_definitions TO {} USING (key = 'z') WITH CHECK (true)",
+            ):
+                execute(url, sql.SQL(statement).format(sql.Identifier(guest)))
+        yield guest
+    finally:
+        for url in urls.values():
+            execute(url, sql.SQL("DROP OWNED BY {}").format(sql.Identifier(guest)))
+        execute(server, sql.SQL("DROP ROLE {}").format(sql.Identifier(guest)))
+
+
 def test_no_edit_is_lost_between_git_and_sqlite(tmp_path: Path) -> None:
     template = make_template(tmp_path)
     prepare_databases(template, {name: f"sqlite:///{template / name}.db" for name in ENVIRONMENTS})
@@ -744,9 +799,10 @@ def test_no_edit_is_lost_between_git_and_sqlite(tmp_path: Path) -> None:
 
 def test_no_edit_is_lost_between_git_and_postgresql(tmp_path: Path, postgres_url: str) -> None:
     template = make_template(tmp_path)
-    with fresh_database(postgres_url) as first, fresh_database(postgres_url) as second:
-        prepared = dict(zip(ENVIRONMENTS, (first, second), strict=True))
+    with contextlib.ExitStack() as cleanup:
+        prepared = {name: cleanup.enter_context(fresh_database(postgres_url)) for name in ENVIRONMENTS}
         prepare_databases(template, prepared)
+        guest = cleanup.enter_context(hidden_from_a_guest(postgres_url, prepared))
 
         @contextlib.contextmanager
         def make_world() -> Iterator[World]:
@@ -758,7 +814,7 @@ def test_no_edit_is_lost_between_git_and_postgresql(tmp_path: Path, postgres_url
                     )
                     for name, url in prepared.items()
                 }
-                yield World(Path(folder), copies, template)
+                yield World(Path(folder), copies, template, guest=guest)
 
         run(make_world, share=0.1)
 
