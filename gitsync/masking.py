@@ -7,10 +7,11 @@ would be shown. The message that quotes either goes through here.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 ALLOW_VARIABLES: Final = "GITSYNC_ALLOW_VARIABLES"
 """The variable that names, with commas between, what else ``gitsync.yaml`` may ask for."""
@@ -20,8 +21,11 @@ _PARAMETER: Final = re.compile(
     r"""(\b[\w-]*(?:password|passwd|secret|token|cookie)[\w-]*=)[^\s&"'\\;,)`…]+""", re.IGNORECASE
 )
 _CREDENTIAL: Final = re.compile(r"GITSYNC_(?:\w+_)?(?:DATABASE_URL|COOKIE|TOKEN|API_KEY|PASSWORD|SECRET)")
+_TELLING: Final = re.compile(r"PASS|PWD|SECRET|TOKEN|KEY|COOKIE", re.IGNORECASE)
 _SHORTEST: Final = 8
-"""Characters of a variable's value that is masked wherever it stands; a shorter one is a word like any other."""
+"""Characters of a value that is masked wherever it stands; a shorter one, such as a host's name, is a word like any other."""
+_SHORTEST_TELLING: Final = 4
+"""The same of a variable whose name says that it is a secret."""
 
 
 def mask_secrets(text: str) -> str:
@@ -35,7 +39,7 @@ def mask_secrets(text: str) -> str:
 
 def mask_values(text: str, values: Collection[str]) -> str:
     """The text with ``***`` for each of the values, also where one was written in other letters, as hosts are."""
-    for value in values:
+    for value in sorted(values, key=len, reverse=True):
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
     return text
 
@@ -57,6 +61,18 @@ def credentials_in(variables: Mapping[str, str]) -> frozenset[str]:
     An address is shown without its password, so it counts as none.
     """
     names = {*allowed_variables(variables), *filter(_CREDENTIAL.fullmatch, variables)}
-    values = {variables.get(name, "") for name in names}
-    found = {value for value in values if len(value) >= _SHORTEST and "://" not in value}
-    return frozenset(found | {unquote(value) for value in found})
+    values = {
+        value
+        for name in names
+        if len(value := variables.get(name, ""))
+        >= (_SHORTEST_TELLING if _TELLING.search(name) else _SHORTEST)
+        and "://" not in value
+    }
+    return frozenset(form for value in values for text in (value, unquote(value)) for form in _forms(text))
+
+
+def _forms(text: str) -> Iterator[str]:
+    """How a value may stand in a message: as it is, in JSON, and in an address."""
+    yield text
+    yield json.dumps(text)[1:-1]
+    yield from (quote(text, safe=safe) for safe in ("", "/", " +/"))

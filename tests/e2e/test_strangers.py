@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -46,6 +47,25 @@ def test_the_value_of_a_credential_is_in_no_output(loop: Loop, database: str, st
     assert ran.code != 0
     assert TOKEN.casefold() not in (ran.out + ran.err).casefold()
     assert "internal error" not in ran.err
+
+
+@pytest.mark.parametrize("value", ["hunter2", 'quo"ted', "a%40b%2Fc", "MiXeD"])
+def test_a_short_or_odd_value_is_masked_where_its_name_says_that_it_is_a_secret(
+    loop: Loop, value: str
+) -> None:
+    loop.repository.write(
+        "gitsync.yaml",
+        "version: 1\nenvironments: { prod: { database: 'postgresql://127.0.0.1:1/x${PGPASSWORD}' } }\n",
+    )
+    variables = {"PGPASSWORD": value, "GITSYNC_ALLOW_VARIABLES": "PGPASSWORD"}
+
+    told = [
+        ran.out + ran.err
+        for ran in (loop.gitsync("status", *style, variables=variables) for style in ([], ["-o", "json"]))
+    ]
+
+    assert [text for text in told if value.casefold() in text.casefold() or unquote(value) in text] == []
+    assert all("***" in text for text in told)
 
 
 def test_a_pull_requests_own_environments_do_not_count_with_config_from(loop: Loop) -> None:
