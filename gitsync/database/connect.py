@@ -138,7 +138,8 @@ def _read_any_bytes(engine: Engine) -> None:
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _: object) -> None:
-        if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
+        encoding = connection.info.parameter_status("server_encoding").lower()
+        if encoding != "sql_ascii":
             return
         from psycopg.adapt import Loader
 
@@ -149,7 +150,7 @@ def _read_any_bytes(engine: Engine) -> None:
         for name in ("text", "varchar", "bpchar", "name"):
             connection.adapters.register_loader(name, AnyText)
         connection.autocommit = True
-        connection.execute("SET client_encoding TO 'SQL_ASCII'")
+        connection.execute("SET client_encoding TO sql_ascii")
         connection.autocommit = False
 
 
