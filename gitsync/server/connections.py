@@ -91,6 +91,13 @@ class Door:
         self._held[new.fileno()] = new
         return True
 
+    def dismiss_unknown(self) -> None:
+        """Let go of those that have not agreed on TLS yet: nobody else knows them, and the end would wait for them."""
+        known = {connection.transport.get_extra_info("socket").fileno() for connection in self._connections}
+        for number in self._held.keys() - known:
+            with contextlib.suppress(OSError):  # it has gone already
+                self._held[number].shutdown(socket.SHUT_RDWR)
+
     def _make_room(self) -> bool:
         """Close a connection that never asked anything, else one whose requests are answered; the oldest first."""
         asked = {

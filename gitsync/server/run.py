@@ -168,6 +168,7 @@ class _Stoppable(uvicorn.Server):
             assert isinstance(connection, H11Protocol)
             if self.config.is_ssl and not is_at_work(connection):
                 connection.transport.abort()
+        self._door.dismiss_unknown()
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:

@@ -95,6 +95,7 @@ def test_each_of_many_imports_at_one_time_is_whole_or_refused(loop: Loop) -> Non
                 (409, "WORKFLOW_KEY_CONFLICT"),
                 (409, "PLAN_STALE"),
                 (503, "SYNC_IN_PROGRESS"),
+                (503, "SERVER_BUSY"),
             }
     assert written, "not one was written"
     expected: dict[str, str] = {}
