@@ -31,6 +31,7 @@ from tests.support.loop import (
     make_loop,
 )
 from tests.support.postgres import libpq_url
+from tests.support.program import PATIENCE
 
 
 def start_program(
@@ -51,7 +52,7 @@ def start_program(
 def run_program(loop: Loop, *arguments: str, **variables: str) -> Ran:
     """gitsync in a process of its own, run to its end."""
     process = start_program(loop.folder, loop.repository.home, arguments, variables)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in err
     return Ran(process.returncode, out, err)
 
@@ -951,7 +952,7 @@ def test_a_reader_that_stops_reading_is_no_error(loop: Loop) -> None:
     process.stdout.close()
 
     err = process.stderr.read()
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
     process.stderr.close()
 
     assert "Traceback" not in err
@@ -1027,7 +1028,7 @@ def test_two_pushes_at_once_never_make_a_mixture(either: Loop) -> None:
     running = [
         start_program(either.folder, either.repository.home, [*options, commit]) for commit in (one, other)
     ]
-    told = [process.communicate(timeout=120) for process in running]
+    told = [process.communicate(timeout=PATIENCE) for process in running]
 
     codes = sorted(process.returncode for process in running)
     held = set(either.editor.texts().values())
@@ -1046,7 +1047,7 @@ def test_two_equal_pushes_at_once_leave_each_workflow_once(either: Loop) -> None
     arguments = ["--yes", "push", *tenant]
 
     running = [start_program(either.folder, either.repository.home, arguments) for _ in range(2)]
-    told = [process.communicate(timeout=120) for process in running]
+    told = [process.communicate(timeout=PATIENCE) for process in running]
 
     codes = sorted(process.returncode for process in running)
     assert codes[0] == 0, told

@@ -11,8 +11,8 @@ from typing import Final
 import psycopg
 
 from tests.support.postgres import libpq_url
+from tests.support.program import PATIENCE
 
-PATIENCE: Final = 60.0
 _KEY: Final = 4711
 _TRIGGERS: Final = {
     "recording": "BEFORE INSERT ON gitsync_deployments",
