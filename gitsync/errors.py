@@ -154,7 +154,7 @@ def oversized_file(file: str, *, size: int, most: int) -> InvalidInput:
 
 def _unusable(file: str, rule: str, message: str, cure: str) -> InvalidInput:
     problem = Problem(file, rule=rule, message=message, cure=cure)
-    return InvalidInput(f"{file} {message}", code=rule, problems=[problem], cure=cure)
+    return InvalidInput(f"{file} is not read as it stands", code=rule, problems=[problem], cure=cure)
 
 
 class Conflict(GitsyncError):

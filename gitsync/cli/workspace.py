@@ -299,7 +299,8 @@ def _read(path: Path) -> bytes:
     try:
         return Disk.around(path.parent).read(path)
     except InvalidInput as error:
-        raise ConfigError(error.message, code=error.code, problems=error.problems, cure=error.cure) from error
+        message = "; ".join(f"{problem.file} {problem.message}" for problem in error.problems)
+        raise ConfigError(message, code=error.code, problems=error.problems, cure=error.cure) from error
     except OSError as error:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}", cure=f"check the rights of {path}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gitsync.errors import ConfigError, GitError
+from gitsync.errors import ConfigError, GitError, linked_file
 from gitsync.git.process import Git, reason_of, target_of
 
 _WHOLE: Final = ("-c", "core.sparseCheckout=false")
@@ -205,9 +205,14 @@ class GitRepository:
                 raise submodule(path)
 
     def read_file(self, commit: str, path: str) -> bytes | None:
-        """The content of `path` in `commit`, or ``None``."""
-        spec = f"{commit}:{path}"
-        return self._bytes(["cat-file", "blob", spec]) if self._kind(spec) == "blob" else None
+        """The content of `path` in `commit`, or ``None``; raises InvalidInput where a symbolic link stands there."""
+        found = self._bytes(["ls-tree", "-z", "--full-tree", commit, "--", path])
+        if not found:
+            return None
+        mode, kind, oid = found.partition(b"\t")[0].decode().split(" ")
+        if mode == "120000":
+            raise linked_file(path)
+        return self._bytes(["cat-file", "blob", oid]) if kind == "blob" else None
 
     def read_blobs(self, oids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Each blob's content in the order asked, through one process; raises GitError on a missing one."""

@@ -122,6 +122,21 @@ def test_a_link_is_an_error_that_names_it(
         assert name in said
 
 
+@pytest.mark.parametrize("name", ["gitsync.yaml", "registry.yaml"])
+def test_a_link_in_a_commit_is_named_as_well(repository: TestRepository, outside: Path, name: str) -> None:
+    gitsync("-C", str(repository.path), "db", "init")
+    link(repository, name, outside / "secret")
+    repository.commit("Link")
+    (repository.path / name).unlink()
+    repository.write(name, CONFIG if name == "gitsync.yaml" else REGISTRY)
+
+    ran = gitsync("-C", str(repository.path), "push")
+
+    assert ran.code == 4
+    assert f"{name}: is a symbolic link" in ran.err
+    assert "hunter2" not in ran.err
+
+
 @pytest.mark.parametrize("name", ["gitsync.yaml", "workflows"])
 def test_a_link_is_a_finding_of_the_doctor_and_not_its_end(
     repository: TestRepository, outside: Path, name: str
@@ -156,7 +171,7 @@ def test_a_folder_of_tests_that_is_a_link_is_not_passed_over(
         code, said = run(repository, words)
 
         assert code == 4
-        assert "tests/more is a symbolic link" in said.replace(": error:", "")
+        assert "tests/more: is a symbolic link" in said.replace(" error:", "")
         assert "README" not in said
 
 

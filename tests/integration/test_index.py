@@ -52,8 +52,9 @@ def test_the_content_is_that_of_the_index_and_not_of_the_disk(repository: TestRe
     assert index.walk(repository.path) == {"sub/a.json": True}
     with pytest.raises(FileNotFoundError):
         index.read(repository.path / "sub" / "new.json")
-    with pytest.raises(InvalidInput, match="has 6 bytes, and the limit is 5"):
+    with pytest.raises(InvalidInput) as caught:
         index.read(file, most=5)
+    assert caught.value.problems[0].message == "has 6 bytes, and the limit is 5"
 
 
 def test_a_link_is_no_file_and_no_folder(repository: TestRepository, tmp_path: Path) -> None:
@@ -64,10 +65,10 @@ def test_a_link_is_no_file_and_no_folder(repository: TestRepository, tmp_path: P
     index = Index(repository.path)
 
     for path in ("link.json", "folder", "folder/a.json"):
-        with pytest.raises(InvalidInput, match="is a symbolic link") as caught:
+        with pytest.raises(InvalidInput, match="not read as it stands") as caught:
             index.read(repository.path / path)
         assert caught.value.code == "INVALID_FILE"
-    with pytest.raises(InvalidInput, match="is a symbolic link"):
+    with pytest.raises(InvalidInput, match="not read as it stands"):
         index.names(repository.path / "folder")
 
 
