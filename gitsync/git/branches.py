@@ -15,7 +15,7 @@ class Branches(Commits):
     """A repository as a place to commit to by plumbing alone, bare or with a work tree."""
 
     def check_name(self, name: str) -> None:
-        """Raise GitError (INVALID_BRANCH) where no branch can be called `name`."""
+        """Raise GitError (INVALID_BRANCH) where no branch can be called `name`, or git would take it for a tag."""
         try:
             self._bytes(["check-ref-format", f"refs/heads/{name}"])
         except GitError:
@@ -25,6 +25,12 @@ class Branches(Commits):
         if not is_name:
             raise GitError(
                 f"{name!r} cannot be a branch's name", code="INVALID_BRANCH", cure="a name such as from-prod"
+            )
+        if self._git.ask(["show-ref", "--verify", "--quiet", f"refs/tags/{name}"]).status == 0:
+            raise GitError(
+                f"there is a tag {name}, which `git merge {name}` would take in place of the branch",
+                code="INVALID_BRANCH",
+                cure="give another name",
             )
 
     def tip(self, name: str) -> str | None:

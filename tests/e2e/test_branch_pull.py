@@ -523,3 +523,14 @@ def test_options_that_do_not_go_together_are_refused(loop: Loop, arguments: list
 
     assert ran.code == 64
     assert sign in ran.err
+
+
+def test_a_name_that_is_a_tag_is_refused(loop: Loop) -> None:
+    diverge(loop)
+    loop.repository.git("tag", "from-prod")
+
+    code, error = error_of(loop)
+
+    assert (code, error["code"]) == (1, "INVALID_BRANCH")
+    assert "a tag from-prod" in error["message"]
+    assert not loop.repository.git("for-each-ref", "refs/heads/from-prod")
