@@ -55,11 +55,14 @@ class BranchPull:
     def run(self, keys: Sequence[str], message: str | None) -> int:
         """The exit code of the whole of it."""
         from gitsync.cli.outcome import finish
+        from gitsync.cli.remote import check_complete
 
         compared = self.workspace.compare(self.side, self.database, select=keys)
         comparison = find_dangling(compared, database=self.database, files=self.side)
         plan = plan_branch_pull(comparison, self.options)
         check_pull(plan, comparison, self.options)
+        may_hide = comparison.database.may_hide
+        check_complete(self.database, self.settings, plan.changes, Action.DELETE, may_hide=may_hide)
         made = self._write(comparison, plan, message)
         outcome = pull_outcome(PullPlan(made.plan, ()))
         self._print(comparison, made, outcome)

@@ -197,7 +197,7 @@ class _Pull:
         in_step: dict[Key, Digest | None] = {
             key: digest for key, digest in side.uncommitted.items() if digest and digest == held.get(key)
         }
-        if self.options.prune:
+        if self.options.prune and (self.settings.assume_complete or not self.comparison.database.may_hide):
             in_step |= {
                 key: None for key, digest in side.uncommitted.items() if not digest and key not in there
             }

@@ -314,6 +314,27 @@ def test_what_a_policy_may_hide_is_neither_deleted_nor_made_again(place: Place, 
     assert place.loop.text("b") is None
 
 
+def test_no_branch_deletes_what_a_policy_may_hide(place: Place) -> None:
+    secure(place, HIDING["some rows"])
+
+    ran = place.run(DEPLOYER, "pull", "--branch", "edits", "--prune", "-o", "json")
+
+    assert (ran.code, ran.json["code"]) == (6, "INCOMPLETE_SOURCE")
+    assert place.loop.repository.git("branch", "--list", "edits") == ""
+
+
+def test_a_deletion_that_nobody_committed_is_not_taken_for_the_database_s(place: Place) -> None:
+    secure(place, HIDING["some rows"])
+    place.loop.path("b").unlink()
+    head = place.loop.repository.head
+
+    place.done(DEPLOYER, "pull", "--commit", "--prune")
+    assert place.loop.repository.head == head
+
+    place.done(DEPLOYER, "pull", "--commit", "--prune", "--assume-complete")
+    assert place.loop.repository.head != head
+
+
 @pytest.mark.parametrize("policies", SHOWING.values(), ids=SHOWING)
 def test_policies_that_show_the_whole_tenant_are_no_obstacle(place: Place, policies: str) -> None:
     secure(place, policies)
