@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import figures
 from tests.support.effort import effort
 from tests.support.loop import Loop, make_file
 from tests.support.meanwhile import meanwhile, save
@@ -40,7 +41,7 @@ PULLED = {key: make_file(key, "2") for key in ("changed", "new")}
 # ---------------------------------------------------------------- commits of others
 
 
-@pytest.mark.fuzz
+@pytest.mark.fuzz("saves")
 def test_a_commit_made_at_any_step_of_a_pull_stays_below_its_own(loop: Loop) -> None:
     start(loop)
     before = loop.repository.head
@@ -52,7 +53,7 @@ def test_a_commit_made_at_any_step_of_a_pull_stays_below_its_own(loop: Loop) -> 
             loop.repository.git("add", "notes.txt")
             loop.repository.git("commit", "--quiet", "-m", "Notes", "notes.txt")
 
-        with meanwhile(Path("/nowhere"), commit_something, at=step) as hook:
+        with figures.tried("saves"), meanwhile(Path("/nowhere"), commit_something, at=step) as hook:
             ran = loop.gitsync("pull", "--commit", "--prune")
             if hook.steps <= step:
                 break
@@ -100,7 +101,7 @@ def test_a_commit_of_the_same_workflow_that_left_the_file_alone_is_not_covered(
     assert held_at(loop, "HEAD")["changed"] == make_file("changed", "theirs")
 
 
-@pytest.mark.fuzz
+@pytest.mark.fuzz("saves")
 def test_a_pull_that_somebody_else_commits_at_any_step_is_committed_once(loop: Loop) -> None:
     start(loop)
     before = loop.repository.head
@@ -111,7 +112,7 @@ def test_a_pull_that_somebody_else_commits_at_any_step_is_committed_once(loop: L
 
     for step in itertools.count(0, PROGRAMS + 1):
         loop.repository.git("reset", "--quiet", "--hard", before)
-        with meanwhile(Path("/nowhere"), sweep, at=step) as hook:
+        with figures.tried("saves"), meanwhile(Path("/nowhere"), sweep, at=step) as hook:
             ran = loop.gitsync("pull", "--commit", "--prune")
             if hook.steps <= step:
                 break
@@ -142,7 +143,7 @@ def test_a_merge_made_meanwhile_makes_the_plan_stale(loop: Loop) -> None:
 # ---------------------------------------------------------------- edits of others
 
 
-@pytest.mark.fuzz
+@pytest.mark.fuzz("saves")
 def test_what_is_saved_at_any_step_is_in_no_commit_of_a_pull(loop: Loop) -> None:
     start(loop)
     head, before = loop.repository.head, held_at(loop, "HEAD")
@@ -155,7 +156,7 @@ def test_what_is_saved_at_any_step_is_in_no_commit_of_a_pull(loop: Loop) -> None
     for step in itertools.count(0, PROGRAMS + 2):
         loop.repository.git("reset", "--quiet", "--hard", head)
         loop.repository.git("clean", "--quiet", "-fdx", "workflows")
-        with meanwhile(loop.path("x").parent, type_something, at=step) as hook:
+        with figures.tried("saves"), meanwhile(loop.path("x").parent, type_something, at=step) as hook:
             ran = loop.gitsync("pull", "--commit", "--prune")
             if hook.steps <= step:
                 break

@@ -19,7 +19,7 @@ KINDS: Final = {
     "kills": "processes ended by `kill -9` at a random moment",
     "faults": "statements, connections, disks and objects made to fail, one at a time",
     "interrupts": "runs ended by Ctrl-C",
-    "saves": "files saved in an editor while gitsync wrote",
+    "saves": "files saved, and commits made by others, while gitsync wrote",
     "inputs": "hostile inputs read",
     "secrets": "command lines searched for a password",
     "writers": "programs and people that wrote at once",
