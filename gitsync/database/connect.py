@@ -138,7 +138,7 @@ def _read_any_bytes(engine: Engine) -> None:
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _: object) -> None:
-        encoding = connection.info.parameter_status("server_encoding").lower()
+        encoding = (connection.info.parameter_status("server_encoding") or "").lower()
         if encoding != "sql_ascii":
             return
         from psycopg.adapt import Loader
