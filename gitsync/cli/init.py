@@ -59,6 +59,7 @@ def command(
     """
     from gitsync.cli.scaffold import EXAMPLE, Scaffold, parse_source
     from gitsync.git import GitRepository
+    from gitsync.git.library import create, main_branch
 
     settings = settings_of(context)
     if (ci or pre_commit) and not source:
@@ -73,7 +74,7 @@ def command(
         ci=ci,
         pre_commit=pre_commit,
         environment=_environment(settings, config),
-        branch=git.main_branch() if git else "main",
+        branch=main_branch(git.top) if git else "main",
         prefix="" if prefix == "." else prefix,
         workflows=config.workflows if config else "workflows",
         has_registry=example or (settings.where / "registry.yaml").exists(),
@@ -85,7 +86,7 @@ def command(
     missing, kept = _sort(top, wanted)
     _check(missing, kept, top, example=example)
     if git is None:
-        GitRepository.create(settings.where)
+        create(settings.where)
         settings.tell(f"made a git repository and gitsync.yaml in {settings.where}")
         git = GitRepository.open(settings.where)
     elif f"{scaffold.prefix}/gitsync.yaml".lstrip("/") in missing:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from gitsync.errors import GitError, GitsyncError
 from gitsync.finding import Finding, as_fault, counted, fault, fine, listed, warning
 from gitsync.git import REPOSITORY_VARIABLES, SETTING_VARIABLES, ZERO, GitRepository
-from gitsync.git.facts import OLDEST_GIT, GitFacts, git_version, plain_attributes
+from gitsync.git.facts import OLDEST_GIT, GitFacts, plain_attributes
+from gitsync.git.library import git_version
 from gitsync.sides.repository import CommitSide
 
 

@@ -9,18 +9,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from gitsync.errors import GitError
-from gitsync.git.process import Git
 from gitsync.git.repository import ZERO, GitRepository
 
 OLDEST_GIT: Final = (2, 30)
 ATTRIBUTES: Final = ("text", "eol", "filter", "ident", "working-tree-encoding", "merge")
-
-
-def git_version() -> tuple[tuple[int, int], str]:
-    """Git's version as numbers and in full; raises GitError (GIT_MISSING) where there is none."""
-    text = Git(Path()).run(["version"]).decode(errors="replace").removeprefix("git version ").strip()
-    numbers = re.match(r"(\d+)\.(\d+)", text)
-    return ((int(numbers[1]), int(numbers[2])) if numbers else (0, 0)), text
 
 
 def plain_attributes(folder: str) -> str:
@@ -70,11 +62,6 @@ class GitFacts(GitRepository):
             return self._text(["symbolic-ref", "--quiet", "--short", "HEAD"]).strip()
         except GitError:
             return None
-
-    @property
-    def remotes(self) -> list[str]:
-        """The names of the remotes."""
-        return self._text(["remote"]).split()
 
     def attributes(self, path: str) -> dict[str, str]:
         """Those of ATTRIBUTES that are set or unset for `path`, which needs not exist."""

@@ -104,11 +104,6 @@ class GitRepository:
         pointer = self.git_dir / "commondir"
         return self.git_dir / pointer.read_text().strip() if pointer.is_file() else self.git_dir
 
-    @staticmethod
-    def create(folder: Path) -> None:
-        """Make a repository in `folder`, its first branch ``main``."""
-        Git(folder).run(["-c", "init.defaultBranch=main", "init", "-q", "--object-format=sha1"])
-
     # ---------------------------------------------------------------- commits and trees
 
     def resolve(self, revision: str) -> str | None:
@@ -144,16 +139,6 @@ class GitRepository:
             code="AMBIGUOUS_REVISION",
             cure=f"say which one in full, such as {named[0]}" + (", or more of the id" if others else ""),
         )
-
-    def main_branch(self) -> str:
-        """The branch that the remote ``origin`` calls its head, else the one checked out, else ``main``."""
-        for ref in ("refs/remotes/origin/HEAD", "HEAD"):
-            try:
-                name = self._text(["symbolic-ref", "--quiet", ref]).strip()
-            except GitError:
-                continue  # no remote, or a detached HEAD
-            return name.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
-        return "main"
 
     def _check_unborn_head(self) -> None:
         """Raise GitError where HEAD names a commit that cannot be read: that is not being before the first one."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.git.facts import git_version
+from gitsync.git.library import git_version
 from gitsync.git.process import PINNED
 from tests.support.git import TestRepository, clone, git_environment, make_repository
 from tests.support.loop import Editor, Loop, Ran, gitsync, make_config, make_file, make_loop, second_clone

@@ -14,7 +14,7 @@ from tests.support.loop import make_loop
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "alembic", "httpx", "jsonschema", "jsonschema_rs", "orjson", "psycopg", "rich", "sqlalchemy",
+    "alembic", "git", "httpx", "jsonschema", "jsonschema_rs", "orjson", "psycopg", "rich", "sqlalchemy",
     "tenacity", "yaml",
 }  # fmt: skip
 LIST_MODULES = """
@@ -77,6 +77,34 @@ def test_only_a_server_takes_the_http_client(tmp_path: Path) -> None:
     assert "sqlalchemy" not in on_server[1]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status", "diff", "plan", "push", "pull --commit", "pull --branch from-dev", "validate", "fmt",
+        "export --all --out all.json", "db check",
+    ],
+)  # fmt: skip
+def test_an_everyday_command_starts_git_without_gitpython(command: str, tmp_path: Path) -> None:
+    loop = make_loop(tmp_path)
+    loop.commit(a="A1")
+    loop.editor.create("b", "B1")
+
+    code, imported = run(*command.split(), folder=loop.folder)
+
+    assert code == 0
+    assert "git" not in imported
+
+
+def test_rare_commands_take_gitpython(tmp_path: Path) -> None:
+    made = run("init", "--example", folder=tmp_path)
+    run("db", "init", folder=tmp_path)
+    added = run("init", "--ci", "github", "--source", "https://git.example.com/g.git@v1", folder=tmp_path)
+    examined = run("doctor", folder=tmp_path)
+
+    assert [code for code, _ in (made, added)] == [0, 0]
+    assert all("git" in imported for _, imported in (made, added, examined))
+
+
 def test_the_list_of_modules_would_show_a_heavy_import(tmp_path: Path) -> None:
     (tmp_path / "gitsync.yaml").write_text(
         "version: 1\nenvironments:\n  dev: { database: 'sqlite:///x.db' }\n"
@@ -98,7 +126,7 @@ def test_the_hooks_import_no_more_than_they_need(verb: str, tmp_path: Path) -> N
     assert code == 0
     assert {"click", "orjson", "yaml"} <= imported
     assert not imported & {
-        "alembic", "detect_secrets", "jsonschema", "psycopg", "requests", "rich", "sqlalchemy",
+        "alembic", "detect_secrets", "git", "jsonschema", "psycopg", "requests", "rich", "sqlalchemy",
     }  # fmt: skip
 
 

@@ -69,13 +69,21 @@ def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
 def test_what_a_workflow_is_and_how_it_is_decided_know_neither_git_nor_sql_nor_click(path: Path) -> None:
     roots = {name.split(".")[0] for name in imported(path)}
 
-    assert not roots & {"click", "os", "rich", "sqlalchemy", "subprocess", "psycopg"}
+    assert not roots & {"click", "git", "os", "rich", "sqlalchemy", "subprocess", "psycopg"}
 
 
 def test_processes_are_started_in_one_place() -> None:
     starting = {str(path.relative_to(PACKAGE)) for path in MODULES if "subprocess" in imported(path)}
 
     assert starting == {"git/process.py"}
+
+
+def test_no_everyday_command_imports_gitpython() -> None:
+    names = {str(path.relative_to(PACKAGE)): imported(path) for path in MODULES}
+
+    assert [path for path, found in names.items() if "git" in found] == ["git/library.py"]
+    users = {path for path, found in names.items() if "gitsync.git.library" in found}
+    assert users == {"cli/init.py", "doctor/repository.py"}
 
 
 def test_everything_that_is_printed_passes_one_door() -> None:
