@@ -13,10 +13,10 @@ import yaml
 
 from gitsync.errors import ConfigError, Problem, shortened
 from gitsync.masking import ALLOW_VARIABLES, allowed_variables, holds_credential
+from gitsync.rules.names import CONFIG_NAME
+from gitsync.rules.rule import Settings, Severity
 from gitsync.sync.limits import Limits
-from gitsync.workflow.rules.names import CONFIG_NAME
-from gitsync.workflow.rules.rule import Settings, Severity
-from gitsync.workflow.yaml_nodes import compose_yaml, config_error
+from gitsync.workflow.yaml_reader import compose_yaml, config_error
 
 FILE_NAME: Final = CONFIG_NAME
 FROM_VARIABLE: Final = "GITSYNC_DATABASE_URL"
@@ -275,7 +275,7 @@ class _Reader:
 
     def _rule(self, name: str, node: Any, path: str) -> str | None:
         """The id of a rule that a setting may change."""
-        from gitsync.workflow.rules.catalogue import find_rule, suggest_rule
+        from gitsync.rules.catalogue import find_rule, suggest_rule
 
         rule = find_rule(name)
         if rule is None:

@@ -11,7 +11,7 @@ from gitsync.cli.options import Settings, common_options, examples, settings_of
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
-    from gitsync.database.adopting import Adopted, Suggestion
+    from gitsync.stores.database.adopting import Adopted, Suggestion
 
 
 @click.command(
@@ -42,7 +42,7 @@ def command(
     name no file, or one that two workflows share; what has a key of its own keeps it. All pairs are given in one
     transaction, or none. The workflow's id and content stay, so whatever calls it goes on working.
     """
-    from gitsync.cli.workspace import connect, read_settings
+    from gitsync.commands.project import connect, read_settings
 
     settings = settings_of(context)
     if len(pairs) % 2:

@@ -19,7 +19,7 @@ from gitsync.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gitsync.sync.saved import SavedPlan
+    from gitsync.sync.saved_plan import SavedPlan
 
 
 @click.command(
@@ -46,9 +46,9 @@ def command(context: click.Context, file: str) -> int:
     """
     from gitsync.cli.deploy import Deploy
     from gitsync.cli.outcome import announce, tell_warnings
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.project import open_workspace
     from gitsync.sync.push import plan_push
-    from gitsync.sync.saved import as_saved, check_fresh
+    from gitsync.sync.saved_plan import as_saved, check_fresh
 
     settings = settings_of(context)
     saved = _read(settings, file)
@@ -78,7 +78,7 @@ def _read(settings: Settings, file: str) -> SavedPlan:
     from gitsync.cli.files import read_input
     from gitsync.config import FROM_VARIABLE, VARIABLE_ENVIRONMENT
     from gitsync.errors import ConfigError
-    from gitsync.sync.saved import read_saved_plan
+    from gitsync.sync.saved_plan import read_saved_plan
 
     saved = read_saved_plan(read_input(settings, file, what="a saved plan"), file=file)
     chosen = settings.environment or settings.variables.get("GITSYNC_ENV") or None

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gitsync.cli.flight import Flight, explain, look_in_flight
-from gitsync.cli.gate import NO_GATE, Gate, run_gate
+from gitsync.commands.flight import Flight, explain, look_in_flight
+from gitsync.commands.gate import NO_GATE, Gate, run_gate
 
 if TYPE_CHECKING:
-    from gitsync.cli.remote import Target
-    from gitsync.cli.workspace import Workspace
+    from gitsync.commands.project import Workspace
+    from gitsync.commands.targets import Target
     from gitsync.errors import GitsyncError
-    from gitsync.sides.repository import CommitSide
+    from gitsync.stores.git.commit import CommitSide
     from gitsync.sync.plan import Plan
     from gitsync.sync.push import PushOptions
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitsync.cli.output import echo
-from gitsync.sides.branch import BranchTarget, Start
+from gitsync.stores.git.branch import BranchTarget, Start
+from gitsync.sync.model import Action, Deployment, Mark, MarkKind
 from gitsync.sync.pull import (
     PullOptions,
     PullPlan,
@@ -20,13 +21,12 @@ from gitsync.sync.pull import (
     pull_outcome,
     pull_subject,
 )
-from gitsync.sync.side import Action, Deployment, Mark, MarkKind
 
 if TYPE_CHECKING:
-    from gitsync.cli.workspace import Workspace
+    from gitsync.commands.project import Workspace
     from gitsync.errors import GitsyncError
+    from gitsync.sync.compare import Comparison
     from gitsync.sync.plan import Plan
-    from gitsync.sync.reconcile import Comparison
     from gitsync.workflow.types import Key
 
 
@@ -55,7 +55,7 @@ class BranchPull:
     def run(self, keys: Sequence[str], message: str | None) -> int:
         """The exit code of the whole of it."""
         from gitsync.cli.outcome import finish
-        from gitsync.cli.remote import check_complete
+        from gitsync.commands.targets import check_complete
 
         compared = self.workspace.compare(self.side, self.database, select=keys)
         comparison = find_dangling(compared, database=self.database, files=self.side)
@@ -120,7 +120,7 @@ class BranchPull:
             echo(render_json(value), nl=False)
             return
         if self.settings.is_markdown:
-            from gitsync.cli.difference import tell_pull
+            from gitsync.commands.difference import tell_pull
             from gitsync.render.markdown import Page, render_plan
 
             page = Page(

@@ -11,7 +11,7 @@ from gitsync.cli.options import Settings, common_options, examples, keys_argumen
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
-    from gitsync.sides.folder import Folder
+    from gitsync.stores.folder import Folder
 
 _folder_option = click.option(
     "--folder",
@@ -45,8 +45,8 @@ def split(context: click.Context, /, file: str, workflows: str | None, force: bo
     in the bundle keep their files.
     """
     from gitsync.cli.files import read_input
-    from gitsync.sides.bundle import BundleSide
-    from gitsync.sync.side import Action, Change, Deployment, MarkKind
+    from gitsync.stores.bundle import BundleSide
+    from gitsync.sync.model import Action, Change, Deployment, MarkKind
     from gitsync.workflow.bundle import iter_loose_calls
 
     settings = settings_of(context)
@@ -84,7 +84,7 @@ def split(context: click.Context, /, file: str, workflows: str | None, force: bo
 
 def _check_files_free(changes: Any, target: Any, file: str) -> None:
     from gitsync.errors import Conflict
-    from gitsync.sync.side import Action
+    from gitsync.sync.model import Action
 
     taken = [change for change in changes if change.action is Action.UPDATE]
     if taken:
@@ -134,8 +134,8 @@ def join(
     Without a KEY all of them. `gitsync export --from-repo` takes those of a commit.
     """
     from gitsync.cli.bundles import check_files, new_bundle, read_time, report_export
+    from gitsync.sync.compare import select_keys
     from gitsync.sync.exports import export_workflows
-    from gitsync.sync.reconcile import select_keys
 
     settings = settings_of(context)
     at = read_time(exported_at)
@@ -151,8 +151,8 @@ def join(
 
 
 def _folder(settings: Settings, given: str | None) -> Folder:
-    from gitsync.cli.workspace import read_settings
-    from gitsync.sides.folder import Folder
+    from gitsync.commands.project import read_settings
+    from gitsync.stores.folder import Folder
 
     if given is not None:
         return Folder(settings.place(given))

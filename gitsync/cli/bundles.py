@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gitsync.errors import Problem
-    from gitsync.sides.bundle import BundleSide
-    from gitsync.sync.side import Applied, Change
+    from gitsync.stores.bundle import BundleSide
+    from gitsync.sync.model import Applied, Change
     from gitsync.workflow.types import Key
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -54,7 +54,7 @@ def new_bundle(
 ) -> BundleSide:
     """An empty bundle to export into; it goes to the file `out`, or to standard output."""
     from gitsync.cli.files import write_output
-    from gitsync.sides.bundle import BundleSide
+    from gitsync.stores.bundle import BundleSide
     from gitsync.workflow.bundle import Bundle, offline_id
 
     def write(data: bytes) -> None:

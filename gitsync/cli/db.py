@@ -23,9 +23,9 @@ def init(context: click.Context) -> int:
     Where neither of the product's workflow tables exists, as in a new embedded database, they are made as well.
     The product's tables are never altered.
     """
-    from gitsync.cli.workspace import database_url, read_settings
-    from gitsync.database.connect import make_engine, mask_url
-    from gitsync.database.init import init_database
+    from gitsync.commands.project import database_url, read_settings
+    from gitsync.stores.database.connect import make_engine, mask_url
+    from gitsync.stores.database.init import init_database
 
     settings = settings_of(context)
     config, folder = read_settings(settings)
@@ -56,9 +56,9 @@ def check(context: click.Context) -> int:
 
     Each finding has its cure. `gitsync doctor` looks at git and the configuration as well.
     """
-    from gitsync.cli.workspace import database_url, read_settings
-    from gitsync.database.check import check_database
-    from gitsync.database.connect import make_engine, mask_url
+    from gitsync.commands.project import database_url, read_settings
+    from gitsync.doctor.database import check_database
+    from gitsync.stores.database.connect import make_engine, mask_url
 
     settings = settings_of(context)
     config, folder = read_settings(settings)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gitsync.cli.difference import Differ
-from gitsync.cli.flight import explain, look_in_flight
-from gitsync.cli.gate import Gate, run_gate
 from gitsync.cli.outcome import as_part, finish, tell_warnings
 from gitsync.cli.output import echo
-from gitsync.cli.remote import check_target, tell_limits
-from gitsync.cli.workspace import Workspace
+from gitsync.commands.difference import Differ
+from gitsync.commands.flight import explain, look_in_flight
+from gitsync.commands.gate import Gate, run_gate
+from gitsync.commands.project import Workspace
+from gitsync.commands.targets import check_target, tell_limits
 from gitsync.errors import Conflict, Refused
-from gitsync.sides.repository import CommitSide, WorkTree
-from gitsync.sync.base import State
+from gitsync.stores.git.commit import CommitSide, WorkTree
+from gitsync.sync.compare import Comparison
+from gitsync.sync.model import Action, Applied
 from gitsync.sync.plan import Plan
 from gitsync.sync.push import (
     Outlook,
@@ -24,11 +25,10 @@ from gitsync.sync.push import (
     find_warnings,
     push_outcome,
 )
-from gitsync.sync.reconcile import Comparison
-from gitsync.sync.side import Action, Applied
+from gitsync.sync.states import State
 
 if TYPE_CHECKING:
-    from gitsync.cli.remote import Target
+    from gitsync.commands.targets import Target
     from gitsync.errors import GitsyncError
     from gitsync.render.markdown import Page
 

@@ -44,11 +44,11 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     git's, as a push; the database's edits lead from git's content to the database's, as a pull. Where both have
     moved, both changes are shown against their base, if the base's content is in git.
     """
-    from gitsync.cli.difference import Differ
     from gitsync.cli.outcome import drift_exit, finish, tell_warnings, unreadable_outcome
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.difference import Differ
+    from gitsync.commands.project import open_workspace
     from gitsync.render.difference import MASKED
-    from gitsync.sync.base import State
+    from gitsync.sync.states import State
 
     settings = settings_of(context)
     with open_workspace(settings) as workspace:
@@ -70,7 +70,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
             }
             echo(render_json(value), nl=False)
         elif settings.is_markdown:
-            from gitsync.cli.difference import MOST_TOLD
+            from gitsync.commands.difference import MOST_TOLD
             from gitsync.render.markdown import render_diff
 
             page = render_diff(

@@ -14,10 +14,10 @@ from gitsync.cli.output import echo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitsync.cli.workspace import Workspace
+    from gitsync.commands.project import Workspace
     from gitsync.config import Config, Environment
-    from gitsync.finding import Finding
-    from gitsync.git import GitRepository
+    from gitsync.doctor.finding import Finding
+    from gitsync.stores.git import GitRepository
 
 SECTIONS: Final = ("git", "configuration", "database", "server", "both sides")
 
@@ -99,7 +99,7 @@ class _Doctor:
 
     def print(self) -> None:
         """The result for a person, section by section."""
-        from gitsync.finding import counted
+        from gitsync.doctor.finding import counted
         from gitsync.render.text import print_finding, say
 
         console = self.settings.console()
@@ -116,8 +116,8 @@ class _Doctor:
 
     def _look(self, section: str, name: str, check: Callable[[], Iterable[Finding]]) -> None:
         """Add what `check` finds; an error that ends it is a finding, too."""
+        from gitsync.doctor.finding import as_fault, fault
         from gitsync.errors import GitsyncError
-        from gitsync.finding import as_fault, fault
 
         try:
             for finding in check():
@@ -130,7 +130,7 @@ class _Doctor:
             )
 
     def _repository(self) -> GitRepository | None:
-        from gitsync.git import GitRepository
+        from gitsync.stores.git import GitRepository
 
         opened: list[GitRepository] = []
 
@@ -151,10 +151,10 @@ class _Doctor:
 
     def _configuration(self, git: GitRepository | None) -> tuple[Config | None, Path | None]:
         """The configuration and the folder that its paths are meant from."""
-        from gitsync.cli.workspace import open_workspace, read_settings
+        from gitsync.commands.project import open_workspace, read_settings
         from gitsync.doctor.configuration import as_findings
+        from gitsync.doctor.finding import fine
         from gitsync.errors import ConfigError
-        from gitsync.finding import fine
 
         try:
             if git is not None and git.is_bare:
@@ -181,7 +181,7 @@ class _Doctor:
 
     def _committed(self, git: GitRepository, folder: Path, top: Path) -> list[Finding]:
         from gitsync.config import FILE_NAME
-        from gitsync.finding import warning
+        from gitsync.doctor.finding import warning
 
         if git.is_bare or not (folder / FILE_NAME).is_file():
             return []
@@ -197,8 +197,8 @@ class _Doctor:
         ]
 
     def _environments(self, config: Config) -> None:
-        from gitsync.database.connect import mask_url
         from gitsync.doctor.configuration import check_environments
+        from gitsync.stores.database.connect import mask_url
 
         found, self.environment = check_environments(
             config, self.settings.environment, self.settings.variables, mask_url
@@ -206,9 +206,9 @@ class _Doctor:
         self.findings += [("configuration", finding) for finding in found]
 
     def _database(self, environment: Environment, folder: Path, *, has_git: bool) -> None:
-        from gitsync.cli.workspace import database_url
-        from gitsync.database.check import check_database
-        from gitsync.database.connect import make_engine
+        from gitsync.commands.project import database_url
+        from gitsync.doctor.database import check_database
+        from gitsync.stores.database.connect import make_engine
 
         def check() -> list[Finding]:
             url = database_url(environment, folder)
@@ -225,9 +225,9 @@ class _Doctor:
             self._both_sides()
 
     def _server(self, environment: Environment, *, has_git: bool) -> None:
-        from gitsync.cli.remote import open_server
+        from gitsync.commands.targets import open_server
+        from gitsync.doctor.finding import counted, fault, fine, warning
         from gitsync.errors import AccessDenied
-        from gitsync.finding import counted, fault, fine, warning
         from gitsync.sync.plan import UNREADABLE_CURES
 
         def check() -> Iterable[Finding]:
@@ -260,7 +260,7 @@ class _Doctor:
             self._both_sides()
 
     def _both_sides(self) -> None:
-        from gitsync.cli.workspace import open_workspace
+        from gitsync.commands.project import open_workspace
 
         def compare() -> Iterable[Finding]:
             with open_workspace(self.settings) as workspace:
@@ -272,7 +272,7 @@ class _Doctor:
 def _compare(workspace: Workspace) -> Iterable[Finding]:
     from gitsync.doctor.configuration import check_registry
     from gitsync.doctor.memory import check_memory
-    from gitsync.git import ZERO
+    from gitsync.stores.git import ZERO
 
     side = workspace.commit_side("HEAD")
     database = workspace.target(command="doctor")

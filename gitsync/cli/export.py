@@ -63,10 +63,10 @@ def _export_target(
     settings: Settings, keys: tuple[str, ...], *, out: str | None, exported_at: str | None
 ) -> None:
     from gitsync.cli.bundles import new_bundle, read_time, report_export
-    from gitsync.cli.remote import choose_environment, open_side, warn_of_hidden
-    from gitsync.cli.workspace import read_settings
+    from gitsync.commands.project import read_settings
+    from gitsync.commands.targets import choose_environment, open_side, warn_of_hidden
+    from gitsync.sync.compare import select_keys
     from gitsync.sync.exports import export_workflows
-    from gitsync.sync.reconcile import select_keys
 
     at = read_time(exported_at)
     config, folder = read_settings(settings)
@@ -87,11 +87,11 @@ def _export_commit(
     settings: Settings, keys: tuple[str, ...], *, ref: str, out: str | None, exported_at: str | None
 ) -> None:
     from gitsync.cli.bundles import check_files, new_bundle, read_time, report_export
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.project import open_workspace
+    from gitsync.rules.rule import Severity
+    from gitsync.rules.validator import Judge
+    from gitsync.sync.compare import select_keys
     from gitsync.sync.exports import export_workflows
-    from gitsync.sync.reconcile import select_keys
-    from gitsync.workflow.rules.judge import Judge
-    from gitsync.workflow.rules.rule import Severity
 
     at = read_time(exported_at)
     with open_workspace(settings) as workspace:

@@ -15,7 +15,7 @@ def read_input(settings: Settings, file: str, *, what: str) -> bytes:
     """
     if file == "-":
         return sys.stdin.buffer.read()
-    from gitsync.sides.disk import read_named
+    from gitsync.stores.disk import read_named
 
     try:
         return read_named(settings.place(file))
@@ -29,7 +29,7 @@ def read_input(settings: Settings, file: str, *, what: str) -> bytes:
 
 def write_output(settings: Settings, file: str, data: bytes) -> None:
     """Write `file`, a path from the command's folder, in one step; raises GitsyncError where it cannot be."""
-    from gitsync.sides.files import write_aside
+    from gitsync.stores.files import write_aside
 
     path = settings.place(file)
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitsync.cli.checking import Project
+    from gitsync.commands.file_project import Project
     from gitsync.errors import Problem
 
 
@@ -54,7 +54,7 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
     What a push would send stays the same. A file is written whole or not at all; one that is no workflow,
     or whose text could be read in two ways, is left alone, named, and makes the exit code 4.
     """
-    from gitsync.cli.choosing import find_projects
+    from gitsync.commands.choosing import find_projects
 
     settings = settings_of(context)
     if diff and settings.is_json:
@@ -87,18 +87,18 @@ def command(context: click.Context, /, files: tuple[str, ...], check: bool, diff
 
 def _staged(where: Path) -> list[Path]:
     """The files that may be workflows and that the next commit changes."""
-    from gitsync.cli.choosing import open_index
-    from gitsync.workflow.rules.names import is_workflow_name
+    from gitsync.commands.choosing import open_index
+    from gitsync.rules.names import is_workflow_name
 
     return [path for path in open_index(where).staged if is_workflow_name(path.name)]
 
 
 def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Formatted]:
-    from gitsync.cli.checking import in_place
+    from gitsync.commands.file_project import in_place
     from gitsync.errors import InvalidInput
+    from gitsync.rules.inspection import read_stored_document
+    from gitsync.rules.names import SUFFIX, name_fault
     from gitsync.workflow.canonical import canonical_bytes
-    from gitsync.workflow.check import read_stored_document
-    from gitsync.workflow.rules.names import SUFFIX, name_fault
     from gitsync.workflow.types import Key
 
     if project.config is None or project.obstacles:
@@ -123,8 +123,8 @@ def _show_difference(one: Formatted) -> None:
     import difflib
     import re
 
-    from gitsync.workflow.check import read_stored_document
-    from gitsync.workflow.rules.masked import Masker
+    from gitsync.rules.inspection import read_stored_document
+    from gitsync.rules.masked import Masker
 
     assert one.wanted is not None
     masker = Masker()
@@ -142,7 +142,7 @@ def _write(one: Formatted) -> bool:
     from pathlib import Path
 
     from gitsync.errors import GitsyncError
-    from gitsync.sides.files import compare_and_set, look
+    from gitsync.stores.files import compare_and_set, look
 
     path = Path(one.path)
     try:

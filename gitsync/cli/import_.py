@@ -18,11 +18,11 @@ from gitsync.cli.options import (
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
-    from gitsync.cli.remote import Target
+    from gitsync.commands.targets import Target
     from gitsync.config import Environment
-    from gitsync.sides.bundle import BundleSide
+    from gitsync.stores.bundle import BundleSide
     from gitsync.sync.imports import PlannedImport
-    from gitsync.sync.side import Applied
+    from gitsync.sync.model import Applied
 
 
 @click.command(
@@ -66,9 +66,9 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
     """
     from gitsync.cli.files import read_input
     from gitsync.cli.outcome import tell_unchecked
-    from gitsync.cli.remote import choose_environment, open_side
-    from gitsync.cli.workspace import read_settings, registry_of
-    from gitsync.sides.bundle import BundleSide
+    from gitsync.commands.project import read_settings, registry_of
+    from gitsync.commands.targets import choose_environment, open_side
+    from gitsync.stores.bundle import BundleSide
     from gitsync.sync.imports import ImportPolicy, apply_import, plan_import
 
     settings = settings_of(context)
@@ -113,7 +113,7 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
 def _tell(settings: Settings, planned: PlannedImport, bundle: BundleSide, target: Target) -> None:
     """Say what a person should know; raise for what a server cannot do."""
     from gitsync.cli.outcome import tell_warnings
-    from gitsync.cli.remote import check_changes, check_creates, tell_limits
+    from gitsync.commands.targets import check_changes, check_creates, tell_limits
     from gitsync.workflow.references import called_keys
 
     tell_warnings(settings, planned.problems)
@@ -126,7 +126,7 @@ def _tell(settings: Settings, planned: PlannedImport, bundle: BundleSide, target
 
 
 def _ask(settings: Settings, environment: Environment, planned: PlannedImport, *, in_place: bool) -> None:
-    from gitsync.sync.side import Action
+    from gitsync.sync.model import Action
 
     count = sum(change.action is Action.UPDATE for change in planned.changes)
     is_server = environment.server is not None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gitsync.cli.scaffold import Scaffold
     from gitsync.config import Config
-    from gitsync.git import GitRepository
+    from gitsync.stores.git import GitRepository
 
 
 @click.command(
@@ -58,8 +58,8 @@ def command(
     kept, and named. -e NAME says which environment the pipeline deploys to (prod).
     """
     from gitsync.cli.scaffold import EXAMPLE, Scaffold, parse_source
-    from gitsync.git import GitRepository
-    from gitsync.git.library import create, main_branch
+    from gitsync.stores.git import GitRepository
+    from gitsync.stores.git.library import create, main_branch
 
     settings = settings_of(context)
     if (ci or pre_commit) and not source:
@@ -104,7 +104,7 @@ def command(
 
 def _find_repository(folder: Path) -> GitRepository | None:
     from gitsync.errors import ConfigError, GitError
-    from gitsync.git import GitRepository
+    from gitsync.stores.git import GitRepository
 
     try:
         git = GitRepository.open(folder)
@@ -131,7 +131,7 @@ def _configuration(folder: Path) -> Config | None:
 
 def _held(path: Path) -> bytes | None:
     """What a file holds already, ``None`` where there is none."""
-    from gitsync.sides.disk import read_named
+    from gitsync.stores.disk import read_named
 
     try:
         return read_named(path)
@@ -244,8 +244,8 @@ def _stand_in(git: GitRepository) -> str:
 
 
 def _commit(settings: Settings, git: GitRepository, names: list[str], stand_in: str) -> None:
-    from gitsync.git import TreeEntry
-    from gitsync.git.commits import Commits
+    from gitsync.stores.git import TreeEntry
+    from gitsync.stores.git.commits import Commits
 
     commits = Commits.of(git)
     files = {name: TreeEntry("100644", "blob", oid) for name, oid in commits.hash_files(names).items()}

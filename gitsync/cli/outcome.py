@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from gitsync.cli.options import Settings
-from gitsync.cli.workspace import Workspace
+from gitsync.commands.project import Workspace
 from gitsync.errors import GitsyncError, Problem, shortened
-from gitsync.sync.base import State
+from gitsync.sync.compare import Comparison
 from gitsync.sync.plan import Entry, Plan, unreadable_error
-from gitsync.sync.reconcile import Comparison
+from gitsync.sync.states import State
 from gitsync.workflow.registry import Registry
 
 _MOST_WARNINGS = 10

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gitsync.cli.difference import tell_plan
 from gitsync.cli.output import echo
-from gitsync.cli.workspace import Workspace
+from gitsync.commands.difference import tell_plan
+from gitsync.commands.project import Workspace
 from gitsync.errors import GitsyncError, Problem
 from gitsync.render.markdown import Page, render_plan
-from gitsync.sides.repository import CommitSide
-from gitsync.sync.around import Call
+from gitsync.stores.git.commit import CommitSide
+from gitsync.sync.compare import Comparison
+from gitsync.sync.model import Side
 from gitsync.sync.plan import Plan
 from gitsync.sync.push import find_warnings
-from gitsync.sync.reconcile import Comparison
-from gitsync.sync.side import Side
+from gitsync.sync.usage import Call
 
 
 def make_page(

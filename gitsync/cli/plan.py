@@ -26,8 +26,8 @@ from gitsync.cli.policy import policy_options, push_options
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
-    from gitsync.cli.remote import Target
-    from gitsync.cli.workspace import Workspace
+    from gitsync.commands.project import Workspace
+    from gitsync.commands.targets import Target
     from gitsync.errors import GitsyncError, Problem
     from gitsync.sync.plan import Plan
     from gitsync.sync.push import Outlook
@@ -69,7 +69,7 @@ def command(
     With --out, a plan that nothing stops is saved with its policy, for `gitsync apply` to do exactly that.
     With --config-from, a revision without gitsync.yaml has no environment to plan for: that is said, and no error.
     """
-    from gitsync.cli.workspace import NO_TRUSTED_CONFIGURATION
+    from gitsync.commands.project import NO_TRUSTED_CONFIGURATION
     from gitsync.errors import ConfigError
 
     settings = settings_of(context)
@@ -111,11 +111,11 @@ def _plan(
     from gitsync.cli.beside import look_beside
     from gitsync.cli.files import write_output
     from gitsync.cli.outcome import plan_exit, tell_unchecked, tell_warnings
-    from gitsync.cli.remote import check_target, find_obstacles, tell_limits
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.project import open_workspace
+    from gitsync.commands.targets import check_target, find_obstacles, tell_limits
     from gitsync.errors import GitsyncError
     from gitsync.sync.push import Outlook, check_push, find_problems, find_warnings, plan_push
-    from gitsync.sync.saved import SavedPlan, render_saved_plan
+    from gitsync.sync.saved_plan import SavedPlan, render_saved_plan
 
     with open_workspace(settings) as workspace:
         options = push_options(workspace, values)

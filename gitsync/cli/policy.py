@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from gitsync.cli.workspace import Workspace
+    from gitsync.commands.project import Workspace
     from gitsync.sync.push import PushOptions
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -21,10 +21,10 @@ from gitsync.cli.options import (
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
-    from gitsync.cli.workspace import Workspace
+    from gitsync.commands.project import Workspace
     from gitsync.errors import GitsyncError
-    from gitsync.sides.committing import PullCommit
-    from gitsync.sides.repository import CommitSide
+    from gitsync.stores.git.commit import CommitSide
+    from gitsync.stores.git.committing import PullCommit
     from gitsync.sync.plan import Plan
     from gitsync.sync.pull import PullPlan
     from gitsync.workflow.types import Digest, Document, Key
@@ -85,7 +85,7 @@ def command(
     settled by git.
     """
     from gitsync.cli.outcome import finish
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.project import open_workspace
     from gitsync.sync.pull import pull_outcome
 
     settings = settings_of(context)
@@ -104,7 +104,7 @@ def command(
         run = _Pull(workspace, force=force, prune=prune, max_deletes=max_deletes)
         commit = None
         if make_commit:
-            from gitsync.sides.committing import PullCommit
+            from gitsync.stores.git.committing import PullCommit
 
             target = PullCommit(run.side, sign=not no_gpg_sign)
             with target.storing() as run.side.on_written:
@@ -134,10 +134,10 @@ class _Pull:
 
     def write(self, keys: tuple[str, ...]) -> PullPlan:
         """Plan, check, ask, and write what is clean, with its marks in the ledger."""
-        from gitsync.cli.remote import check_complete
+        from gitsync.commands.targets import check_complete
         from gitsync.sync.marks import in_step_marks, record_quietly
+        from gitsync.sync.model import Action, Deployment, MarkKind
         from gitsync.sync.pull import check_pull, find_dangling, plan_pull, pull_marks
-        from gitsync.sync.side import Action, Deployment, MarkKind
 
         side, database, uncommitted = self.side, self.database, self.side.uncommitted
         compared = self.workspace.compare(side, database, select=keys, overlay=uncommitted)
@@ -170,7 +170,7 @@ class _Pull:
 
     def commit(self, plan: Plan, message: str | None, target: PullCommit) -> str | None:
         """Make one commit of what was written, with the trailer that says where it came from."""
-        from gitsync.sides.history import PULL_TRAILER, seal_of
+        from gitsync.stores.git.history import PULL_TRAILER, seal_of
         from gitsync.sync.pull import pull_subject
 
         name, number, identity = (
@@ -226,7 +226,7 @@ class _Pull:
             echo(render_json(value), nl=False)
             return
         if self.settings.is_markdown:
-            from gitsync.cli.difference import tell_pull
+            from gitsync.commands.difference import tell_pull
             from gitsync.render.markdown import Page, render_plan
 
             name, head = self.workspace.environment.name, commit or self.side.revision
@@ -250,7 +250,7 @@ def judged(
     documents: Iterator[tuple[Key, Document]], side: CommitSide, warnings: list[str]
 ) -> Iterator[tuple[Key, Document]]:
     """The documents as they come; a backup loses nothing, so what is invalid is pulled, and warned of."""
-    from gitsync.workflow.check import accept_document
+    from gitsync.rules.inspection import accept_document
 
     for key, document in documents:
         faults = accept_document(document, expected=key)

@@ -50,7 +50,7 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
     """
     from gitsync.cli.deploy import Deploy
     from gitsync.cli.outcome import announce, tell_unchecked, tell_warnings
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.project import open_workspace
     from gitsync.sync.push import plan_push
 
     settings = settings_of(context)

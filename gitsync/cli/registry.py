@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gitsync.cli.workspace import Workspace
-    from gitsync.sides.offers import Offers
+    from gitsync.commands.project import Workspace
+    from gitsync.stores.http.offers import Offers
     from gitsync.workflow.registry import Registry
 
 FILE = "registry.yaml"
@@ -49,11 +49,11 @@ def pull(context: click.Context, /, *, force: bool) -> int:
     same bytes, so that git shows what has changed. An API key is enough.
     """
     from gitsync.cli.outcome import announce
-    from gitsync.cli.remote import open_server
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.project import open_workspace
+    from gitsync.commands.targets import open_server
     from gitsync.errors import ConfigError
     from gitsync.render.registry import registry_changes, render_registry
-    from gitsync.sides.files import write_aside
+    from gitsync.stores.files import write_aside
     from gitsync.workflow.registry import Registry, read_registry
 
     settings = settings_of(context)
@@ -97,7 +97,7 @@ def show(context: click.Context, /, names: tuple[str, ...]) -> int:
 
     An action is shown with the members of its input, those that may be left out with a question mark.
     """
-    from gitsync.cli.workspace import read_settings
+    from gitsync.commands.project import read_settings
     from gitsync.errors import ConfigError
     from gitsync.render.registry import fields_of, registry_json
     from gitsync.workflow.registry import read_registry
@@ -153,7 +153,7 @@ def _path(workspace: Workspace) -> Path:
 
 def _content(path: Path) -> bytes | None:
     """What is in the registry's file, ``None`` where there is none."""
-    from gitsync.sides.disk import Disk
+    from gitsync.stores.disk import Disk
 
     try:
         return Disk.around(path.parent).read(path)
@@ -177,8 +177,8 @@ def _check_uncommitted(workspace: Workspace, path: Path, *, force: bool) -> None
 def _named_refs(workspace: Workspace) -> set[str]:
     """The schema refs that the files of the work tree name; files that are no workflows name none."""
     from gitsync.errors import InvalidInput
-    from gitsync.sides.disk import Disk
-    from gitsync.workflow.check import read_stored_document
+    from gitsync.rules.inspection import read_stored_document
+    from gitsync.stores.disk import Disk
 
     found: set[str] = set()
     disk = Disk(workspace.git.top)

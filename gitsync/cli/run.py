@@ -12,12 +12,12 @@ from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
-    from gitsync.cli.running import Source
-    from gitsync.cli.workspace import Workspace
+    from gitsync.commands.project import Workspace
+    from gitsync.commands.running import Source
     from gitsync.runtime.model import Run, StepTrace
     from gitsync.runtime.redact import Redactor
     from gitsync.runtime.start import Start
-    from gitsync.runtime.testfile import Setting
+    from gitsync.testing.testfile import Setting
 
 
 @click.command(
@@ -59,7 +59,7 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     schema. Exits 0 where the run succeeds, 4 where it fails or waits for something.
     """
     from gitsync.cli.outcome import tell_unchecked
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.project import open_workspace
     from gitsync.runtime.redact import Redactor
     from gitsync.workflow.types import Key
 
@@ -83,7 +83,7 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     _show(settings, run, redactor, source.label)
     if target is not None:
         from gitsync.cli.files import write_output
-        from gitsync.runtime.record import record
+        from gitsync.testing.record import record
 
         target.parent.mkdir(parents=True, exist_ok=True)
         text = record(run, start, setting, name=f"recorded: {run.status}", redactor=redactor)
@@ -93,7 +93,7 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
 
 
 def _source(workspace: Workspace, ref: str | None) -> Source:
-    from gitsync.cli.running import commit_source, database_source, file_source
+    from gitsync.commands.running import commit_source, database_source, file_source
 
     if ref is not None:
         return commit_source(workspace, workspace.commit_side(ref))
@@ -182,7 +182,7 @@ def _start(settings: Settings, values: dict[str, Any]) -> Start:
 def _setting(settings: Settings, file: str | None) -> Setting:
     from gitsync.cli.files import read_input
     from gitsync.errors import InvalidInput
-    from gitsync.runtime.testfile import Setting, read_outside
+    from gitsync.testing.testfile import Setting, read_outside
 
     if file is None:
         return Setting()
@@ -201,7 +201,7 @@ def read_value(settings: Settings, file: str) -> Any:
     """The JSON, or by its ending the YAML, in a file or on stdin; raises InvalidInput."""
     from gitsync.cli.files import read_input
     from gitsync.errors import InvalidInput
-    from gitsync.runtime.located import read_located
+    from gitsync.testing.located import read_located
     from gitsync.workflow.parse import parse_json
 
     data = read_input(settings, file, what="a payload")

@@ -44,9 +44,9 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     Writes nothing, and needs no more than the right to read.
     """
     from gitsync.cli.outcome import drift_exit, finish, flag_invalid, unreadable_outcome
-    from gitsync.cli.workspace import open_workspace
-    from gitsync.sides.repository import WorkTree
-    from gitsync.sync.base import State
+    from gitsync.commands.project import open_workspace
+    from gitsync.stores.git.commit import WorkTree
+    from gitsync.sync.states import State
 
     settings = settings_of(context)
     with open_workspace(settings) as workspace:
@@ -75,7 +75,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
             echo(render_json(value), nl=False)
             return finish(settings, outcome) or (drift_exit(entries) if exit_code else 0)
         if settings.is_markdown:
-            from gitsync.cli.difference import MOST_TOLD, Differ
+            from gitsync.commands.difference import MOST_TOLD, Differ
             from gitsync.render.markdown import render_status
 
             moved = [entry for entry in entries if entry.state is not State.IN_SYNC][:MOST_TOLD]

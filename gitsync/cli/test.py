@@ -13,11 +13,11 @@ from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
-    from gitsync.cli.running import Source
-    from gitsync.cli.workspace import Workspace
-    from gitsync.runtime.coverage import Coverage
-    from gitsync.runtime.suite import Result
-    from gitsync.runtime.testfile import Case
+    from gitsync.commands.project import Workspace
+    from gitsync.commands.running import Source
+    from gitsync.testing.coverage import Coverage
+    from gitsync.testing.suite import Result
+    from gitsync.testing.testfile import Case
 
 
 @click.command(
@@ -58,10 +58,10 @@ def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -
     A case says what a run is given, what stands for the world outside, and what is expected of it. Exits 4 where
     a case fails, or a test file has a problem.
     """
-    from gitsync.cli.cases import coverage_of, read_tests, run_cases, select
     from gitsync.cli.outcome import tell_unchecked
-    from gitsync.cli.workspace import open_workspace
-    from gitsync.runtime.selection import selector
+    from gitsync.commands.project import open_workspace
+    from gitsync.testing.cases import coverage_of, read_tests, run_cases, select
+    from gitsync.testing.selection import selector
 
     settings = settings_of(context)
     if values["ref"] and paths:
@@ -99,7 +99,7 @@ def _source(
     workspace: Workspace, ref: str | None, paths: Sequence[Path]
 ) -> tuple[Source, list[tuple[str, bytes]]]:
     """Where the workflows come from, and the test files."""
-    from gitsync.cli.running import commit_source, commit_tests, file_source, file_tests, path_tests
+    from gitsync.commands.running import commit_source, commit_tests, file_source, file_tests, path_tests
 
     if ref is not None:
         side = workspace.commit_side(ref)
@@ -115,7 +115,7 @@ def _touched(
     """Whether a case is about something that has changed; always so without a revision."""
     if since is None:
         return lambda _case: True
-    from gitsync.cli.running import changed_since
+    from gitsync.commands.running import changed_since
 
     keys, names = changed_since(workspace, source, files, since)
     return lambda case: case.workflow in keys or case.file in names
@@ -149,7 +149,7 @@ def _finish(
         render_report_markdown,
         summary,
     )
-    from gitsync.runtime.coverage import share_of
+    from gitsync.testing.coverage import share_of
 
     if values["junit"] is not None:
         write_output(settings, str(values["junit"]), render_junit(results).encode())

@@ -12,7 +12,7 @@ from gitsync.cli.options import Settings, common_options, examples, settings_of
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
-    from gitsync.database.tokens import Tokens
+    from gitsync.stores.database.tokens import Tokens
 
 
 @click.group(
@@ -37,7 +37,7 @@ def command() -> None:
 @click.pass_context
 def add(context: click.Context, /, name: str, role: str) -> int:
     """Make a token and print it, alone and this once: nobody can ever read it again."""
-    from gitsync.database.tokens import Role
+    from gitsync.stores.database.tokens import Role
 
     settings = settings_of(context)
     with _tokens(settings) as (environment, tokens):
@@ -99,9 +99,9 @@ def revoke(context: click.Context, /, name: str) -> int:
 @contextmanager
 def _tokens(settings: Settings) -> Iterator[tuple[str, Tokens]]:
     """The environment's name, and its tokens."""
-    from gitsync.cli.workspace import database_url, read_settings
-    from gitsync.database.connect import make_engine, mask_url
-    from gitsync.database.tokens import Tokens
+    from gitsync.commands.project import database_url, read_settings
+    from gitsync.stores.database.connect import make_engine, mask_url
+    from gitsync.stores.database.tokens import Tokens
 
     config, folder = read_settings(settings)
     environment = config.environment(settings.environment, settings.variables)

@@ -13,8 +13,8 @@ from gitsync.cli.options import CHECKS, Settings, common_options_with, direct, e
 from gitsync.cli.output import echo, echo_painted
 
 if TYPE_CHECKING:
-    from gitsync.cli.checking import Base, Checked, Project
-    from gitsync.git import Index
+    from gitsync.commands.file_project import Base, Checked, Project
+    from gitsync.stores.git import Index
     from gitsync.workflow.types import Key
 
 _COLOURS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -68,8 +68,8 @@ def command(
     settings = settings_of(context)
     if explain is not None:
         return _explain(explain)
-    from gitsync.cli.checking import Checked, as_errors
-    from gitsync.cli.choosing import open_index
+    from gitsync.commands.choosing import open_index
+    from gitsync.commands.file_project import Checked, as_errors
 
     index = open_index(settings.where) if staged else None
     found = _check(settings, files, against=against, index=index)
@@ -86,10 +86,10 @@ def command(
 def _check(
     settings: Settings, files: tuple[str, ...], *, against: str | None, index: Index | None
 ) -> list[Checked]:
-    from gitsync.cli.checking import check_project, check_tests
-    from gitsync.cli.choosing import find_projects
     from gitsync.cli.outcome import tell_unchecked
     from gitsync.cli.progress import counter
+    from gitsync.commands.choosing import find_projects
+    from gitsync.commands.file_project import check_project, check_tests
 
     where = settings.where
     wanted = [settings.place(file) for file in files] or ([where] if index is None else index.staged)
@@ -115,11 +115,11 @@ def _base(settings: Settings, project: Project, revision: str) -> Base | None:
         return None
     from dataclasses import replace
 
-    from gitsync.cli.checking import Base
-    from gitsync.cli.workspace import open_workspace
+    from gitsync.commands.file_project import Base
+    from gitsync.commands.project import open_workspace
     from gitsync.errors import InvalidInput
-    from gitsync.workflow.check import read_stored_document
-    from gitsync.workflow.rules.names import SUFFIX
+    from gitsync.rules.inspection import read_stored_document
+    from gitsync.rules.names import SUFFIX
     from gitsync.workflow.types import Key
 
     with open_workspace(replace(settings, folder=project.file.parent)) as workspace:
@@ -162,7 +162,7 @@ def _show(settings: Settings, checked: Checked, index: Index | None) -> None:
         case "sarif":
             from gitsync.render.json import render_json
             from gitsync.render.sarif import sarif_json
-            from gitsync.workflow.rules.catalogue import RULES
+            from gitsync.rules.catalogue import RULES
 
             echo(render_json(sarif_json(problems, RULES.values())), nl=False)
         case "junit":
@@ -196,7 +196,7 @@ def _print(settings: Settings, checked: Checked, index: Index | None) -> None:
 def _line_reader(where: Path, index: Index | None) -> Callable[[str, int], str]:
     """What gives a line of a file; it holds one file at a time, since problems are sorted by file."""
     from gitsync.errors import GitsyncError
-    from gitsync.sides.disk import Disk
+    from gitsync.stores.disk import Disk
 
     held: dict[str, list[str]] = {}
 
@@ -219,7 +219,7 @@ def _line_reader(where: Path, index: Index | None) -> Callable[[str, int], str]:
 def _explain(name: str) -> int:
     from gitsync.errors import GitsyncError
     from gitsync.render.rules import explain_text
-    from gitsync.workflow.rules.catalogue import RULES, find_rule, suggest_rule
+    from gitsync.rules.catalogue import RULES, find_rule, suggest_rule
 
     rule = find_rule(name)
     if rule is None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from gitsync.config import FROM_VARIABLE, Config, Environment
+from gitsync.doctor.finding import Finding, as_fault, counted, fault, fine, warning
 from gitsync.errors import ConfigError
-from gitsync.finding import Finding, as_fault, counted, fault, fine, warning
 from gitsync.workflow.registry import read_registry
 
 _PASSWORD: Final = re.compile(r"://[^/@:]*:(?!\$\{)[^/@]+@|[?&](?:password|sslpassword)=(?!\$\{)[^&]+")

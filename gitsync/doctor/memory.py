@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from gitsync.finding import Finding, counted, fault, fine, listed, warning
-from gitsync.git import ZERO, GitRepository
-from gitsync.sync.base import State
+from gitsync.doctor.finding import Finding, counted, fault, fine, listed, warning
+from gitsync.stores.git import ZERO, GitRepository
+from gitsync.sync.compare import Comparison
+from gitsync.sync.model import Mark
 from gitsync.sync.plan import UNREADABLE_CURES
-from gitsync.sync.reconcile import Comparison
-from gitsync.sync.side import Mark
+from gitsync.sync.states import State
 from gitsync.workflow.types import Key
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gitsync.doctor.finding import Finding, as_fault, counted, fault, fine, listed, warning
 from gitsync.errors import GitError, GitsyncError
-from gitsync.finding import Finding, as_fault, counted, fault, fine, listed, warning
-from gitsync.git import REPOSITORY_VARIABLES, SETTING_VARIABLES, ZERO, GitRepository
-from gitsync.git.facts import OLDEST_GIT, GitFacts, plain_attributes
-from gitsync.git.library import git_version
-from gitsync.sides.repository import CommitSide
+from gitsync.stores.git import REPOSITORY_VARIABLES, SETTING_VARIABLES, ZERO, GitRepository
+from gitsync.stores.git.commit import CommitSide
+from gitsync.stores.git.facts import OLDEST_GIT, GitFacts, plain_attributes
+from gitsync.stores.git.library import git_version
 
 
 def check_git(variables: Mapping[str, str]) -> list[Finding]:

@@ -10,7 +10,7 @@ from gitsync.render.text import unified
 from gitsync.render.words import describe, explain
 from gitsync.sync.plan import Entry
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.delta import WorkflowDelta, compare_documents
+from gitsync.workflow.diff import WorkflowDelta, compare_documents
 from gitsync.workflow.types import Document
 
 MASKED: Final = "`<secret N>` stands for a secret in plain text; `gitsync validate --explain SECRETS` says how to keep one"

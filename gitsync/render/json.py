@@ -10,11 +10,11 @@ import orjson
 
 from gitsync.errors import GitsyncError
 from gitsync.printable import printable_json
-from gitsync.sync.around import Call
+from gitsync.sync.compare import Comparison
 from gitsync.sync.imports import PlannedImport
+from gitsync.sync.model import Applied, Change
 from gitsync.sync.plan import Entry, Plan
-from gitsync.sync.reconcile import Comparison
-from gitsync.sync.side import Applied, Change
+from gitsync.sync.usage import Call
 from gitsync.workflow.types import Key
 
 

@@ -16,11 +16,11 @@ from gitsync.render.difference import MASKED, Difference
 from gitsync.render.page import Paper, bullets, count, plain, shorten, table, with_commands
 from gitsync.render.text import ADVICE, INVALID_ADVICE, list_relinked
 from gitsync.render.words import code
-from gitsync.sync.around import Call
-from gitsync.sync.base import State
+from gitsync.sync.compare import Comparison
+from gitsync.sync.model import Action, Change
 from gitsync.sync.plan import Entry, Plan
-from gitsync.sync.reconcile import Comparison
-from gitsync.sync.side import Action, Change
+from gitsync.sync.states import State
+from gitsync.sync.usage import Call
 from gitsync.workflow.types import Key
 
 MOST_OF_A_BLOCK: Final = 8_000

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gitsync.errors import Problem
 from gitsync.printable import printable
-from gitsync.workflow.rules.secrets import redact
+from gitsync.rules.secrets import redact
 
 Paint = Callable[[str, str], str]
 """(text, what it is: ``file``, ``error``, ``warning``, ``quiet`` or ``caret``) → the text, coloured or not."""

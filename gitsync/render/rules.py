@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Final
 
-from gitsync.workflow.rules.rule import Example, Rule
+from gitsync.rules.rule import Example, Rule
 
 _PLACES: Final = {
     "steps": "steps of a draft",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from gitsync import __version__
 from gitsync.errors import Problem
-from gitsync.workflow.rules.rule import Rule, Severity
+from gitsync.rules.rule import Rule, Severity
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.OFF: "none"}
 

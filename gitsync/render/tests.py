@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from gitsync.runtime.coverage import Coverage, share_of
-from gitsync.runtime.suite import Result, Verdict
+from gitsync.testing.coverage import Coverage, share_of
+from gitsync.testing.suite import Result, Verdict
 
 _SIGNS: Final = {
     Verdict.PASSED: "ok   ",

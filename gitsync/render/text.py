@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from gitsync.finding import Finding, Level
-from gitsync.sync.around import Call
-from gitsync.sync.base import State
+from gitsync.doctor.finding import Finding, Level
+from gitsync.sync.model import Action, Change, Snapshot
 from gitsync.sync.plan import Entry, Plan
-from gitsync.sync.side import Action, Change, Snapshot
+from gitsync.sync.states import State
+from gitsync.sync.usage import Call
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from gitsync.workflow.delta import (
+from gitsync.workflow.diff import (
     DefinitionDelta,
     MovedStep,
     Place,

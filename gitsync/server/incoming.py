@@ -8,10 +8,10 @@ from typing import Final
 import anyio
 from starlette.requests import Request
 
-from gitsync.database.tokens import Role, Token
 from gitsync.server.answers import HttpError
 from gitsync.server.service import ImportRequest
 from gitsync.server.state import Bounds, Server
+from gitsync.stores.database.tokens import Role, Token
 from gitsync.sync.imports import ImportPolicy
 from gitsync.sync.limits import Limits
 from gitsync.workflow.parse import most_values

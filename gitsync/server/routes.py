@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gitsync import __version__
-from gitsync.database.tokens import Role
 from gitsync.errors import GitsyncError
 from gitsync.server.answers import HttpError, http_error, json_answer, written_answer
 from gitsync.server.incoming import admit, read_import
@@ -20,6 +19,7 @@ from gitsync.server.offers import find_schema, list_actions, list_nodes
 from gitsync.server.openapi import make_openapi
 from gitsync.server.service import not_found
 from gitsync.server.state import Server
+from gitsync.stores.database.tokens import Role
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.types import Json
 

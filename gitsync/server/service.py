@@ -9,18 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gitsync.database.connect import make_engine, mask_url
-from gitsync.database.listing import iter_definition_rows, read_key, read_version, read_version_list
-from gitsync.database.tokens import Token, Tokens
 from gitsync.errors import DatabaseError, InvalidInput, PlanStale
 from gitsync.render.json import change_json, summary_json
 from gitsync.server.answers import HttpError
-from gitsync.sides.bundle import BundleSide
-from gitsync.sides.database import Database
+from gitsync.server.listing import iter_definition_rows, read_key, read_version, read_version_list
+from gitsync.stores.bundle import BundleSide
+from gitsync.stores.database.connect import make_engine, mask_url
+from gitsync.stores.database.store import Database
+from gitsync.stores.database.tokens import Token, Tokens
+from gitsync.sync.compare import select_keys
 from gitsync.sync.exports import export_workflows
 from gitsync.sync.imports import ImportPolicy, PlannedImport, apply_import, plan_import
-from gitsync.sync.reconcile import select_keys
-from gitsync.sync.side import Applied
+from gitsync.sync.model import Applied
 from gitsync.workflow.bundle import Bundle
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import is_key

@@ -14,14 +14,14 @@ from typing import Any, Final, TypeVar
 import anyio
 from anyio import to_thread
 
-from gitsync.database.tokens import Token, is_token
 from gitsync.errors import GitsyncError
+from gitsync.rules.rule import Settings
 from gitsync.server.answers import HttpError, http_error
 from gitsync.server.lanes import Lane, Recent
 from gitsync.server.metrics import Metrics
 from gitsync.server.service import BODIES, READERS, STRANGERS, WHOLE, Service
+from gitsync.stores.database.tokens import Token, is_token
 from gitsync.sync.limits import Limits
-from gitsync.workflow.rules.rule import Settings
 
 T = TypeVar("T")
 VERDICT_SECONDS: Final = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gitsync.errors import PlanStale, Refused
-from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind, Side
+from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.types import Key
 

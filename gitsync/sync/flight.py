@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gitsync.sync.side import Action, Change
+from gitsync.sync.model import Action, Change
 from gitsync.workflow.references import iter_calls
 from gitsync.workflow.types import Document, Json, Key
 from gitsync.workflow.versions import version_digest

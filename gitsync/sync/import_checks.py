@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gitsync.errors import Conflict, InvalidInput, PlanStale, Problem
-from gitsync.sync.reconcile import LedgerSide
-from gitsync.sync.side import Mark
+from gitsync.rules.calls import missing_dependencies
+from gitsync.rules.inspection import check_dependencies, check_references
+from gitsync.rules.rule import Severity
+from gitsync.rules.validator import Judge, forgive
+from gitsync.sync.compare import LedgerSide
+from gitsync.sync.model import Mark
 from gitsync.workflow.bundle import Bundle
-from gitsync.workflow.check import check_dependencies, check_references
 from gitsync.workflow.references import raw_calls
 from gitsync.workflow.registry import Registry
-from gitsync.workflow.resolve import missing_dependencies
-from gitsync.workflow.rules.judge import Judge, forgive
-from gitsync.workflow.rules.rule import Severity
 from gitsync.workflow.types import Digest, Document, Key
 
 

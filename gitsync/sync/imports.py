@@ -11,7 +11,9 @@ from itertools import chain
 from typing import Protocol
 
 from gitsync.errors import Problem
-from gitsync.sync.around import Protection
+from gitsync.rules.rule import Settings
+from gitsync.rules.validator import Judge
+from gitsync.sync.compare import LedgerSide
 from gitsync.sync.import_checks import (
     check_calls,
     check_existing,
@@ -20,16 +22,14 @@ from gitsync.sync.import_checks import (
     check_rules,
 )
 from gitsync.sync.limits import Limits
+from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side, Unreadable
 from gitsync.sync.plan import Plan, check_limits, check_readable
 from gitsync.sync.protection import check_obstacles, find_obstacles, find_rewritten
-from gitsync.sync.reconcile import LedgerSide
-from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind, Side, Unreadable
+from gitsync.sync.usage import Protection
 from gitsync.workflow.bundle import Bundle, iter_loose_calls, link_calls
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.references import called_keys
 from gitsync.workflow.registry import Registry
-from gitsync.workflow.rules.judge import Judge
-from gitsync.workflow.rules.rule import Settings
 from gitsync.workflow.types import Digest, Document, Key
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitsync.sync.side import Unkeyed, Unreadable
+from gitsync.sync.model import Unkeyed, Unreadable
 from gitsync.workflow.document import is_key
 from gitsync.workflow.types import Key
 

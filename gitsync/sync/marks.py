@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gitsync.errors import AccessDenied
-from gitsync.sync.base import State, in_step_mark
-from gitsync.sync.reconcile import Comparison, LedgerSide, MakeHistory
-from gitsync.sync.side import Deployment, Mark, MarkKind
+from gitsync.sync.compare import Comparison, LedgerSide, MakeHistory
+from gitsync.sync.model import Deployment, Mark, MarkKind
+from gitsync.sync.states import State, in_step_mark
 from gitsync.workflow.types import Key
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
 from gitsync.errors import Conflict, DatabaseError, DuplicateKey, GitsyncError, Refused
-from gitsync.sync.base import NO_BASE, Base, State
 from gitsync.sync.limits import Limits
-from gitsync.sync.side import Action, Change, Unreadable
+from gitsync.sync.model import Action, Change, Unreadable
+from gitsync.sync.states import NO_BASE, Base, State
 from gitsync.workflow.types import Digest, Key
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gitsync.errors import Refused
-from gitsync.sync.around import Call, Protection, Surroundings, Usage
-from gitsync.sync.side import Action, Change
+from gitsync.sync.model import Action, Change
+from gitsync.sync.usage import Call, Protection, Surroundings, Usage
 from gitsync.workflow.types import Document, Key
 from gitsync.workflow.versions import is_same_version
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, Refused
-from gitsync.sync.base import NO_BASE, State
+from gitsync.sync.compare import Comparison, LedgerSide
 from gitsync.sync.limits import Limits
+from gitsync.sync.model import Action, Change, Mark, MarkKind, Side
 from gitsync.sync.plan import (
     Entry,
     Plan,
@@ -18,8 +19,7 @@ from gitsync.sync.plan import (
     refusal,
     resolve_hint,
 )
-from gitsync.sync.reconcile import Comparison, LedgerSide
-from gitsync.sync.side import Action, Change, Mark, MarkKind, Side
+from gitsync.sync.states import NO_BASE, State
 from gitsync.workflow.references import is_reference, replaced_calls
 from gitsync.workflow.types import Digest, Key
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, Problem, Refused
-from gitsync.sync.around import Call, Protection
-from gitsync.sync.base import State
+from gitsync.sync.compare import Comparison, FileSide, LedgerSide, MakeHistory
 from gitsync.sync.limits import Limits
 from gitsync.sync.marks import in_step_marks, record_quietly
+from gitsync.sync.model import Action, Applied, Deployment, Mark, MarkKind, Side
 from gitsync.sync.plan import (
     Plan,
     Policy,
@@ -20,8 +20,8 @@ from gitsync.sync.plan import (
     push_verdict,
 )
 from gitsync.sync.protection import Obstacle, check_obstacles, find_obstacles, find_rewritten
-from gitsync.sync.reconcile import Comparison, FileSide, LedgerSide, MakeHistory
-from gitsync.sync.side import Action, Applied, Deployment, Mark, MarkKind, Side
+from gitsync.sync.states import State
+from gitsync.sync.usage import Call, Protection
 from gitsync.workflow.references import is_reference
 from gitsync.workflow.types import Document, Key
 

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any, Final
 
 from gitsync.errors import InvalidInput, Problem
+from gitsync.rules.inspection import Fault, accept_document, locate, problems_of
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.check import Fault, accept_document, locate, problems_of
 from gitsync.workflow.document import FORMAT, FORMAT_VERSION, REFERENCE, iter_definitions
 from gitsync.workflow.parse import invalid_input, parse_json, parse_stored
 from gitsync.workflow.references import called_keys, raw_calls, to_ids, to_references

@@ -46,7 +46,7 @@ def read_registry(data: bytes, *, file: str, check_schemas: bool = False) -> Reg
     check_schemas: whether these must be right as schemas too, which takes a while to find out.
     Raises ConfigError with every fault and its line.
     """
-    from gitsync.workflow.yaml_nodes import compose_yaml, config_error
+    from gitsync.workflow.yaml_reader import compose_yaml, config_error
 
     root = compose_yaml(data, file=file)
     reader = _Reader(file, check_schemas=check_schemas)

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gitsync.database.cache import DigestCache
+from gitsync.stores.database.cache import DigestCache
 from tests.support.loop import Loop, make_loop, text_of
 from tests.support.loop import gitsync as run_gitsync
 from tests.support.postgres import fresh_database

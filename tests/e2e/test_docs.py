@@ -140,7 +140,7 @@ def test_every_error_code_is_explained_and_every_explained_code_exists() -> None
 
 
 def test_every_state_is_explained() -> None:
-    from gitsync.sync.base import State
+    from gitsync.sync.states import State
 
     text = (ROOT / "docs" / "sync.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
@@ -149,8 +149,8 @@ def test_every_state_is_explained() -> None:
 
 
 def test_the_push_columns_of_the_state_table_are_what_a_push_does() -> None:
-    from gitsync.sync.base import NO_BASE, State
     from gitsync.sync.plan import Entry, Policy, Verdict, push_verdict
+    from gitsync.sync.states import NO_BASE, State
     from gitsync.workflow.types import Digest, Key
 
     words = {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.git.library import git_version
-from gitsync.git.process import PINNED
+from gitsync.stores.git.library import git_version
+from gitsync.stores.git.process import PINNED
 from tests.support.git import TestRepository, clone, git_environment, make_repository
 from tests.support.loop import Editor, Loop, Ran, gitsync, make_config, make_file, make_loop, second_clone
 
@@ -187,7 +187,7 @@ def any_git(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Git with safe.bareRepository, and git before 2.38, which ignores it."""
     if request.param == "older-git":
         pinned = [word.replace("explicit", "all") for word in PINNED]
-        monkeypatch.setattr("gitsync.git.process.PINNED", pinned)
+        monkeypatch.setattr("gitsync.stores.git.process.PINNED", pinned)
 
 
 @pytest.mark.usefixtures("any_git")

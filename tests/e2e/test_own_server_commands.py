@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.database.tokens import Role
-from gitsync.sides.api import Api
+from gitsync.stores.database.tokens import Role
+from gitsync.stores.http.store import Api
 from gitsync.workflow.registry import ActionOffer, Registry
 from tests.support.git import make_repository
 from tests.support.loop import TENANT, Loop, Ran, make_loop

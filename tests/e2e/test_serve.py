@@ -17,10 +17,10 @@ import jsonschema
 import pytest
 import sqlalchemy as sa
 
-from gitsync.database.tokens import Role
 from gitsync.server.openapi import make_openapi
 from gitsync.server.service import BODIES, WHOLE
 from gitsync.server.state import READY_SECONDS, VERDICT_SECONDS, Bounds
+from gitsync.stores.database.tokens import Role
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 from gitsync.workflow.schema import load_schema

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from gitsync.database.tokens import Role
 from gitsync.server.connections import Unrepeated, find_room
 from gitsync.server.state import Bounds
+from gitsync.stores.database.tokens import Role
 from tests.support.loop import Loop
 from tests.support.program import PATIENCE
 from tests.support.server import (

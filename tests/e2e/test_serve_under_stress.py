@@ -18,8 +18,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from gitsync.database.tokens import Role
 from gitsync.server.state import Bounds
+from gitsync.stores.database.tokens import Role
 from gitsync.workflow.bundle import make_bundle, offline_id
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry

@@ -13,8 +13,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from gitsync.rules.catalogue import RULES
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.rules.catalogue import RULES
 from tests.support.documents import action, call, definition, document
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import Ran, gitsync

@@ -21,10 +21,10 @@ from gitsync.errors import (
     Refused,
     ServerError,
 )
-from gitsync.sides.access import Credentials
-from gitsync.sides.api import Api, Files
-from gitsync.sides.client import Patience
-from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind
+from gitsync.stores.http.access import Credentials
+from gitsync.stores.http.client import Patience
+from gitsync.stores.http.store import Api, Files
+from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.types import Digest, Document, Key
 from tests.support.product import (
@@ -543,7 +543,7 @@ def test_an_interrupted_write_says_how_to_find_out(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gitsync.sides.client.Client.post", interrupt)
+    monkeypatch.setattr("gitsync.stores.http.client.Client.post", interrupt)
     with pytest.raises(KeyboardInterrupt):
         push(lone, make_workflow("a"))
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from gitsync.errors import ServerError
-from gitsync.sides.access import Credentials
-from gitsync.sides.client import Client, Interrupted, Patience
+from gitsync.stores.http.access import Credentials
+from gitsync.stores.http.client import Client, Interrupted, Patience
 from tests.support.loop import Loop
 
 SIZE = 1_000_000

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from gitsync.database.connect import make_engine
 from gitsync.errors import (
     DatabaseError,
     DuplicateKey,
@@ -17,8 +16,9 @@ from gitsync.errors import (
     NotConverged,
     PlanStale,
 )
-from gitsync.sync.around import Protection
-from gitsync.sync.side import Action, Change, Deployment, Mark, MarkKind
+from gitsync.stores.database.connect import make_engine
+from gitsync.sync.model import Action, Change, Deployment, Mark, MarkKind
+from gitsync.sync.usage import Protection
 from gitsync.workflow.canonical import canonical_bytes, document_digest
 from gitsync.workflow.types import Digest, Key
 from tests.support.product import (

@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from gitsync.database.check import check_database
-from gitsync.database.connect import make_engine
-from gitsync.finding import Finding
+from gitsync.doctor.database import check_database
+from gitsync.doctor.finding import Finding
+from gitsync.stores.database.connect import make_engine
 from tests.support.product import (
     OTHER_TENANT,
     Editor,

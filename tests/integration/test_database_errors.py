@@ -12,10 +12,10 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy.engine import make_url
 
-from gitsync.database.connect import mask_url, parse_url
 from gitsync.errors import AccessDenied, ConfigError, DatabaseError, GitsyncError
-from gitsync.sides.database import Database
-from gitsync.sync.side import Deployment, Mark, MarkKind
+from gitsync.stores.database.connect import mask_url, parse_url
+from gitsync.stores.database.store import Database
+from gitsync.sync.model import Deployment, Mark, MarkKind
 from gitsync.workflow.types import Key
 from tests.support.product import (
     COMMIT,

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect
 
-from gitsync.database.check import check_database
-from gitsync.database.connect import make_engine
-from gitsync.database.init import init_database
-from gitsync.database.schema import LEDGER_VERSION
+from gitsync.doctor.database import check_database
+from gitsync.doctor.finding import Finding
 from gitsync.errors import ConfigError, DatabaseError
-from gitsync.finding import Finding
+from gitsync.stores.database.connect import make_engine
+from gitsync.stores.database.init import init_database
+from gitsync.stores.database.schema import LEDGER_VERSION
 from tests.support.product import (
     TENANT,
     Editor,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import gitsync
-from gitsync.sync.side import Deployment, Mark, MarkKind
+from gitsync.sync.model import Deployment, Mark, MarkKind
 from gitsync.workflow.canonical import canonical_bytes, document_digest
 from gitsync.workflow.types import Digest, Key
 from tests.support.product import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitsync.sync.side import Snapshot
+from gitsync.sync.model import Snapshot
 from gitsync.workflow.canonical import canonical_bytes, document_digest
 from gitsync.workflow.types import Document, Key
 from tests.support.documents import documents

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from gitsync.database.fingerprints import MOST_TRANSACTIONS, is_within_reach
-from gitsync.database.schema import REQUIRED_DEFINITION_COLUMNS, REQUIRED_VERSION_COLUMNS
 from gitsync.errors import ConfigError, GitsyncError
+from gitsync.stores.database.fingerprints import MOST_TRANSACTIONS, is_within_reach
+from gitsync.stores.database.schema import REQUIRED_DEFINITION_COLUMNS, REQUIRED_VERSION_COLUMNS
 from gitsync.workflow.types import Key
 from tests.support.effort import chance, rounds
 from tests.support.looks import (

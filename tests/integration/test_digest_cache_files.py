@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from gitsync.database import cache as cache_module
-from gitsync.database.cache import MOST_FILES, DigestCache, Remembered
+from gitsync.stores.database import cache as cache_module
+from gitsync.stores.database.cache import MOST_FILES, DigestCache, Remembered
 from tests.support import figures
 from tests.support.effort import chance, rounds
 from tests.support.looks import CALLEE_ROW, FILLERS, SET, Watched, make_watched, remembered

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gitsync.errors import GitError
-from gitsync.git import GitRepository
-from gitsync.git.library import _Command, create, git_version, main_branch
+from gitsync.stores.git import GitRepository
+from gitsync.stores.git.library import _Command, create, git_version, main_branch
 from tests.support.git import TestRepository, make_repository
 
 
@@ -52,7 +52,7 @@ def test_a_repository_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) ->
 def test_its_commands_have_the_same_deadline(
     repository: TestRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gitsync.git.process.DEADLINE", 0.2)
+    monkeypatch.setattr("gitsync.stores.git.process.DEADLINE", 0.2)
     os.mkfifo(tmp_path / "fifo")
 
     with pytest.raises(GitError) as caught:

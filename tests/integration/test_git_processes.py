@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitsync.errors import GitError
-from gitsync.git.process import Git
+from gitsync.stores.git.process import Git
 from tests.support.git import TestRepository
 
 NOISE = 2_000
@@ -25,7 +25,7 @@ def fifo(tmp_path: Path) -> str:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline that is over before a test is."""
-    monkeypatch.setattr("gitsync.git.process.DEADLINE", 0.2)
+    monkeypatch.setattr("gitsync.stores.git.process.DEADLINE", 0.2)
 
 
 def test_a_process_that_warns_all_the_time_is_fed_to_the_end(repository: TestRepository) -> None:

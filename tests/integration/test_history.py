@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.git import ZERO, GitRepository
-from gitsync.sides.history import MOST_PATHS, GitHistory
-from gitsync.sync.base import CommitSet, History
+from gitsync.stores.git import ZERO, GitRepository
+from gitsync.stores.git.history import MOST_PATHS, GitHistory
+from gitsync.sync.states import CommitSet, History
 from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.types import Digest, Key
 from tests.support.git import TestRepository, clone, make_repository

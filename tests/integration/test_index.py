@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitsync.errors import GitError, InvalidInput
-from gitsync.git import Index
+from gitsync.stores.git import Index
 from tests.support.git import TestRepository
 
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.git import GitRepository
-from gitsync.sides.past import Past
-from gitsync.sides.repository import CommitSide
+from gitsync.stores.git import GitRepository
+from gitsync.stores.git.commit import CommitSide
+from gitsync.stores.git.past import Past
 from gitsync.sync.pull import Need
 from gitsync.workflow.types import Digest
 from tests.integration.test_history import FOLDER, KEYS, Drawn, digest, graphs, normalise, written

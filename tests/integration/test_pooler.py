@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.database.connect import make_engine, writing
-from gitsync.database.lock import lock
 from gitsync.errors import LockNotAcquired
+from gitsync.stores.database.connect import make_engine, writing
+from gitsync.stores.database.lock import lock
 from tests.support.loop import TENANT, Loop, gitsync, make_loop
 from tests.support.pooler import pooled
 from tests.support.server import running_server

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event, text
 
 from gitsync.errors import LockNotAcquired, NotConverged, PlanStale, Refused
-from gitsync.sync.around import Protection
-from gitsync.sync.side import Action, Change, Deployment, MarkKind
+from gitsync.sync.model import Action, Change, Deployment, MarkKind
+from gitsync.sync.usage import Protection
 from gitsync.workflow.document import iter_definitions
 from gitsync.workflow.types import Digest, Key
 from tests.support.product import (

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import inspect
 from sqlalchemy.engine import make_url
 
-from gitsync.database.check import check_database
-from gitsync.database.connect import make_engine
-from gitsync.database.init import init_database
+from gitsync.doctor.database import check_database
 from gitsync.errors import DatabaseError
+from gitsync.stores.database.connect import make_engine
+from gitsync.stores.database.init import init_database
 from tests.support.product import (
     TENANT,
     Generation,

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy import Connection, Engine
 
-from gitsync.database.connect import make_engine, reading, writing
-from gitsync.database.faults import translated
 from gitsync.errors import LockNotAcquired
+from gitsync.stores.database.connect import make_engine, reading, writing
+from gitsync.stores.database.faults import translated
 from tests.support.postgres import execute
 
 SHOWN = sa.text("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")

@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 from sqlalchemy import Engine, text
 
-from gitsync.database.connect import make_engine
-from gitsync.database.init import init_database
-from gitsync.database.schema import LEDGER_VERSION
-from gitsync.database.tokens import Role, Tokens
 from gitsync.errors import Conflict, DatabaseError, GitsyncError
+from gitsync.stores.database.connect import make_engine
+from gitsync.stores.database.init import init_database
+from gitsync.stores.database.schema import LEDGER_VERSION
+from gitsync.stores.database.tokens import Role, Tokens
 from tests.support.loop import TENANT, Loop, Ran, make_loop
 from tests.support.product import OTHER_TENANT, Generation, Instance, make_instance, make_workflow
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gitsync.render.words import THE_FORM, describe, explain
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.delta import compare_documents
+from gitsync.workflow.diff import compare_documents
 from gitsync.workflow.document import normalise
 from gitsync.workflow.types import Document
 from tests.support.documents import documents

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from gitsync.runtime.interpreter import STEP_TYPES, run_workflow
 from gitsync.runtime.model import Budget, Options, Run, RunStatus
-from gitsync.runtime.record import record
 from gitsync.runtime.redact import Redactor
 from gitsync.runtime.start import Start
 from gitsync.runtime.stubs import Answer, Outside, ScriptEntry, ScriptKind, Stub
-from gitsync.runtime.suite import Suite, Verdict, run_case
-from gitsync.runtime.testfile import Setting, read_test_file
+from gitsync.testing.record import record
+from gitsync.testing.suite import Suite, Verdict, run_case
+from gitsync.testing.testfile import Setting, read_test_file
 from gitsync.workflow.types import Document, Key
 from tests.support.documents import json_objects, json_values
 from tests.support.runs import workflow

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 
 from gitsync.config import parse_config
 from gitsync.errors import GitsyncError
-from gitsync.sides.repository import examine
+from gitsync.rules.validator import Judge
+from gitsync.stores.git.commit import examine
+from gitsync.sync.model import Action, Change
 from gitsync.sync.push import PushOptions
-from gitsync.sync.saved import SavedPlan, read_saved_plan, render_saved_plan
-from gitsync.sync.side import Action, Change
+from gitsync.sync.saved_plan import SavedPlan, read_saved_plan, render_saved_plan
 from gitsync.workflow.bundle import make_bundle, offline_id, read_bundle
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.registry import read_registry
-from gitsync.workflow.rules.judge import Judge
 from gitsync.workflow.types import Digest, Key
 from tests.support import figures
 from tests.support.effort import rounds

@@ -129,7 +129,7 @@ def interrupted(loop: Loop, *arguments: str, at: int, where: str = "") -> Ran:
 
 @pytest.mark.parametrize(
     "module",
-    ["/click/", "gitsync/cli/main.py", "gitsync/cli/push.py", "/yaml/", "/sqlalchemy/", "gitsync/sides/"],
+    ["/click/", "gitsync/cli/main.py", "gitsync/cli/push.py", "/yaml/", "/sqlalchemy/", "gitsync/stores/"],
 )
 def test_ctrl_c_while_something_is_imported_ends_with_130_and_one_line(tmp_path: Path, module: str) -> None:
     loop = start(tmp_path, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.sides.files import Held, compare_and_set, look
+from gitsync.stores.files import Held, compare_and_set, look
 from gitsync.workflow.canonical import digest_of
 from tests.support import figures
 from tests.support.effort import effort

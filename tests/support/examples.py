@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gitsync.cli.checking import Base, Checked, Project, check_project
+from gitsync.commands.file_project import Base, Checked, Project, check_project
+from gitsync.rules.rule import Example
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import normalise
-from gitsync.workflow.rules.rule import Example
 from gitsync.workflow.types import Document, Key
 from tests.support.documents import call, definition, document
 

@@ -11,8 +11,8 @@ import orjson
 import psycopg
 from sqlalchemy import text
 
-from gitsync.database.cache import DigestCache, Remembered
-from gitsync.sync.side import Snapshot
+from gitsync.stores.database.cache import DigestCache, Remembered
+from gitsync.sync.model import Snapshot
 from gitsync.workflow.types import Key
 from tests.support import figures
 from tests.support.postgres import libpq_url

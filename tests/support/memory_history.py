@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitsync.sync.base import CommitSet, PullTrailer
+from gitsync.sync.states import CommitSet, PullTrailer
 from gitsync.workflow.types import Digest, Key
 
 

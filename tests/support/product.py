@@ -14,11 +14,11 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from gitsync.database.connect import make_engine
-from gitsync.database.init import init_database
-from gitsync.sides.database import Database
-from gitsync.sync.around import Protection
-from gitsync.sync.side import Action, Applied, Change, Deployment, MarkKind
+from gitsync.stores.database.connect import make_engine
+from gitsync.stores.database.init import init_database
+from gitsync.stores.database.store import Database
+from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind
+from gitsync.sync.usage import Protection
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.document import make_document
 from gitsync.workflow.types import Digest, Document, Key

@@ -19,12 +19,12 @@ from typing import Any
 import httpx
 from sqlalchemy import event
 
-from gitsync.database.connect import make_engine
-from gitsync.database.tokens import Role, Tokens
 from gitsync.server.run import Address, listen, make_runner
 from gitsync.server.run import url_of as address_of
 from gitsync.server.service import Place, Service
 from gitsync.server.state import Bounds, Server
+from gitsync.stores.database.connect import make_engine
+from gitsync.stores.database.tokens import Role, Tokens
 from gitsync.sync.limits import Limits
 from gitsync.workflow.registry import Registry
 from tests.support import figures

@@ -9,8 +9,8 @@ from typing import Final
 
 from gitsync.render.problems import iter_text
 from gitsync.render.rules import rules_page
-from gitsync.workflow.rules.catalogue import RULES
-from gitsync.workflow.rules.rule import Example
+from gitsync.rules.catalogue import RULES
+from gitsync.rules.rule import Example
 from tests.support.examples import check_example
 
 ROOT: Final = Path(__file__).parents[2]

@@ -102,7 +102,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_what_a_library_logs_of_a_connection_that_broke_is_not_shown(library: str) -> None:
     ran = run(f"""
 import logging
-import gitsync.database.connect
+import gitsync.stores.database.connect
 logging.getLogger({library!r}).error("Error closing cursor", exc_info=LookupError())
 """)
 

@@ -5,18 +5,18 @@ import sys
 
 import pytest
 
-from gitsync.cli.workers import map_chunks
+from gitsync.commands.workers import map_chunks
 
 MANY = """
 import os
-from gitsync.cli.workers import map_chunks
+from gitsync.commands.workers import map_chunks
 things = list(range(2_500))
 parts = list(map_chunks(lambda part: (os.getpid(), part), things))
 assert [thing for _, part in parts for thing in part] == things
 print(len({pid for pid, _ in parts} - {os.getpid()}), len(os.sched_getaffinity(0)))
 """
 FAILING = """
-from gitsync.cli.workers import map_chunks
+from gitsync.commands.workers import map_chunks
 def work(part):
     if 1_700 in part:
         raise LookupError("part")
@@ -28,7 +28,7 @@ except LookupError as error:
 """
 HELD = """
 import signal
-from gitsync.cli.workers import map_chunks
+from gitsync.commands.workers import map_chunks
 def held(_):
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 print(set(map_chunks(held, range(2_500))), held(0))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.database.batches import in_batches, read_ahead
+from gitsync.stores.database.batches import in_batches, read_ahead
 
 
 class Source:

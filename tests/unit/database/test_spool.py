@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from gitsync.database.spool import Spool
+from gitsync.stores.database.spool import Spool
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.types import Digest, Document, Key
 from tests.support.product import make_workflow

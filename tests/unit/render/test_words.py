@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gitsync.render.words import code, describe, explain, trigger_words
-from gitsync.workflow.delta import compare_documents
+from gitsync.workflow.diff import compare_documents
 from gitsync.workflow.types import Document
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gitsync.render.rules import explain_text, rules_page
-from gitsync.workflow.rules.catalogue import RULES, find_rule, suggest_rule
-from gitsync.workflow.rules.rule import Example, Rule, Severity
+from gitsync.rules.catalogue import RULES, find_rule, suggest_rule
+from gitsync.rules.rule import Example, Rule, Severity
 from tests.support.examples import check_example
 from tests.support.write_golden import MESSAGES, RULES_PAGE, messages
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from gitsync.workflow.rules.inputs import check_inputs
-from gitsync.workflow.rules.names import collisions, name_fault
-from gitsync.workflow.rules.paths import assigned_name, path_fault
-from gitsync.workflow.rules.secrets import find, is_candidate, redact
-from gitsync.workflow.rules.together import Circles, Links, links_of
-from gitsync.workflow.rules.triggers import cron_fault
+from gitsync.rules.inputs import check_inputs
+from gitsync.rules.names import collisions, name_fault
+from gitsync.rules.paths import assigned_name, path_fault
+from gitsync.rules.secrets import find, is_candidate, redact
+from gitsync.rules.together import Circles, Links, links_of
+from gitsync.rules.triggers import cron_fault
 from gitsync.workflow.scan import scan
 from gitsync.workflow.types import Key
 from tests.support.documents import call, definition, document

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitsync.workflow.rules.walk import walk_definition
+from gitsync.rules.walk import walk_definition
 from tests.support.documents import definition
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from gitsync.render.run import Tree, render_markdown, render_text
 from gitsync.render.tests import percent, render_junit
 from gitsync.runtime.model import Options
-from gitsync.runtime.record import record
 from gitsync.runtime.redact import MASK, Redactor
 from gitsync.runtime.start import Start
-from gitsync.runtime.suite import Result, Verdict
-from gitsync.runtime.testfile import Setting, read_test_file
+from gitsync.testing.record import record
+from gitsync.testing.suite import Result, Verdict
+from gitsync.testing.testfile import Setting, read_test_file
 from tests.support.runs import END, act, assign, attempt, calling, fails, loop, node, returns, run, says, when
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from gitsync.runtime.coverage import Place, cover, iter_places, share_of
 from gitsync.runtime.limits import Stopped, held
 from gitsync.runtime.model import Budget
-from gitsync.runtime.suite import Result, Suite, Verdict, run_case, run_suite
-from gitsync.runtime.testfile import Case, Setting, read_test_file
+from gitsync.testing.coverage import Place, cover, iter_places, share_of
+from gitsync.testing.suite import Result, Suite, Verdict, run_case, run_suite
+from gitsync.testing.testfile import Case, Setting, read_test_file
 from gitsync.workflow.types import Document, Key
 from tests.support.runs import END, act, assign, attempt, calling, loop, maps, run, when, workflow
 

@@ -8,10 +8,10 @@ import pytest
 
 from gitsync.runtime.matching import differences
 from gitsync.runtime.model import START
-from gitsync.runtime.selection import selector
 from gitsync.runtime.start import Start
 from gitsync.runtime.stubs import ScriptKind
-from gitsync.runtime.testfile import read_outside, read_test_file
+from gitsync.testing.selection import selector
+from gitsync.testing.testfile import read_outside, read_test_file
 
 GOOD = b"""
 workflow: billing.dunning

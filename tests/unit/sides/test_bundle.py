@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gitsync.errors import PlanStale, Refused
-from gitsync.sides.bundle import BundleSide
-from gitsync.sides.folder import Folder
+from gitsync.stores.bundle import BundleSide
+from gitsync.stores.folder import Folder
 from gitsync.sync.exports import export_workflows
-from gitsync.sync.side import Action, Change, Deployment, MarkKind
+from gitsync.sync.model import Action, Change, Deployment, MarkKind
 from gitsync.workflow.bundle import Bundle, offline_id
 from gitsync.workflow.canonical import digest_of, document_digest
 from gitsync.workflow.types import Digest, Document, Key

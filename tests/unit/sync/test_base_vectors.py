@@ -7,8 +7,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from gitsync.sync.base import NO_BASE, State, judge
-from gitsync.sync.side import Mark, MarkKind
+from gitsync.sync.model import Mark, MarkKind
+from gitsync.sync.states import NO_BASE, State, judge
 from gitsync.workflow.types import Digest, Key
 from tests.support.base_vectors import FILE
 from tests.support.memory_history import MemoryCommit, MemoryHistory

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gitsync.sync.base import NO_BASE, Base, State
+from gitsync.sync.compare import Comparison
+from gitsync.sync.model import Action, Change, Snapshot
 from gitsync.sync.plan import Entry
 from gitsync.sync.pull import PullOptions, base_need, changes_back, plan_branch_pull
-from gitsync.sync.reconcile import Comparison
-from gitsync.sync.side import Action, Change, Snapshot
+from gitsync.sync.states import NO_BASE, Base, State
 from gitsync.workflow.types import Digest, Key
 
 A, B, C = (Digest(letter * 40) for letter in "abc")

@@ -14,7 +14,7 @@ from gitsync.sync.flight import (
     removed_versions,
     step_at,
 )
-from gitsync.sync.side import Action, Change
+from gitsync.sync.model import Action, Change
 from gitsync.workflow.types import Digest, Document, Key
 from tests.support.product import call_step, make_workflow
 

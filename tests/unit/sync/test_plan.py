@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gitsync.errors import Conflict, Refused
-from gitsync.sync.base import NO_BASE, Base, State, name_state
 from gitsync.sync.limits import Limits
+from gitsync.sync.model import Action
 from gitsync.sync.plan import (
     Entry,
     Plan,
@@ -18,7 +18,7 @@ from gitsync.sync.plan import (
     pull_verdict,
     push_verdict,
 )
-from gitsync.sync.side import Action
+from gitsync.sync.states import NO_BASE, Base, State, name_state
 from gitsync.workflow.types import Digest, Key
 
 D, R, OTHER = Digest("d" * 40), Digest("e" * 40), Digest("f" * 40)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from gitsync.errors import Refused
-from gitsync.sync.around import Call, Protection, Surroundings, Usage
+from gitsync.sync.model import Action, Change
 from gitsync.sync.protection import check_obstacles, find_obstacles, find_rewritten
-from gitsync.sync.side import Action, Change
+from gitsync.sync.usage import Call, Protection, Surroundings, Usage
 from gitsync.workflow.types import Digest, Document, Key
 from tests.support.product import make_workflow
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitsync.workflow.delta import Place, compare_definitions, compare_documents
+from gitsync.workflow.diff import Place, compare_definitions, compare_documents
 from gitsync.workflow.types import Document, Json
 from gitsync.workflow.values import MISSING, is_equal, iter_values
 

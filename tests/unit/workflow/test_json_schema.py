@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from gitsync.rules.inputs import check_inputs
 from gitsync.runtime.model import RunFault
 from gitsync.runtime.schema import accept
 from gitsync.workflow import json_schema
 from gitsync.workflow.json_schema import iter_faults, iter_unchecked
 from gitsync.workflow.registry import ActionOffer, Registry
-from gitsync.workflow.rules.inputs import check_inputs
 
 EVIL = "^(([a-z])+.)+[A-Z]([a-z])+$"
 LOOKS_AHEAD = "^(?!x)"

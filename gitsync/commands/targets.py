@@ -1,0 +1,225 @@
+"""Which side a command works on: the database of an environment, or a server over HTTP.
+
+Every command that works on either opens it here, and learns here what a server cannot do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import click
+
+from gitsync.cli.options import Settings
+from gitsync.cli.progress import counter
+from gitsync.config import Config, Environment, Server
+
+if TYPE_CHECKING:
+    from gitsync.errors import Problem
+    from gitsync.stores.database.store import Database
+    from gitsync.stores.git.commit import CommitSide
+    from gitsync.stores.http.store import Api
+    from gitsync.sync.compare import Comparison
+    from gitsync.sync.model import Action, Change
+    from gitsync.sync.plan import Plan
+    from gitsync.workflow.types import Key
+
+    Target: TypeAlias = Database | Api
+
+_VARIABLES: Final = {
+    "cookie": "GITSYNC_COOKIE",
+    "token": "GITSYNC_TOKEN",
+    "api_key": "GITSYNC_API_KEY",
+    "tenant": "GITSYNC_TENANT",
+}
+
+
+def choose_environment(config: Config, settings: Settings) -> Environment:
+    """The environment that a command works on: the server of ``--base-url``, or one of the configuration.
+
+    Raises ConfigError, and UsageError where options for a server meet a database.
+    """
+    if settings.base_url is not None:
+        if settings.environment is not None:
+            raise click.UsageError("--base-url and -e name two targets; choose one")
+        return _named_by_option(settings, settings.base_url)
+    environment = config.environment(settings.environment, settings.variables, settings.given)
+    if environment.server is None and settings.given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(settings.given))
+        raise click.UsageError(
+            f"{options}: only for a server, and {environment.name} is a database; "
+            "add --base-url, or choose an environment that has a url"
+        )
+    return environment
+
+
+def _named_by_option(settings: Settings, url: str) -> Environment:
+    """An environment of its own; what the command line does not say is looked for in the variables."""
+    variables = {field: settings.variables.get(name) or None for field, name in _VARIABLES.items()}
+    tenant = settings.given.get("tenant") or variables.pop("tenant", None)
+    secrets = {field: text for field, text in settings.given.items() if field != "tenant"}
+    named = secrets or variables
+    server = Server(url, cookie=named.get("cookie"), token=named.get("token"), api_key=named.get("api_key"))
+    return Environment(urlsplit(url).netloc.rpartition("@")[2] or "server", "", tenant=tenant, server=server)
+
+
+@contextmanager
+def open_side(
+    environment: Environment,
+    folder: Path,
+    settings: Settings,
+    *,
+    command: str,
+    in_place: bool = False,
+    new_tenant: bool = False,
+) -> Iterator[Database | Api]:
+    """The side of `environment`, a database or a server, to read from and to write to.
+
+    folder: where a relative SQLite path is meant from.
+    """
+    if environment.server is None:
+        from gitsync.commands.project import connect
+
+        with connect(
+            environment, folder, settings, command=command, in_place=in_place, new_tenant=new_tenant
+        ) as database:
+            yield database
+        return
+    with (
+        open_server(environment, settings, in_place=in_place) as side,
+        counter(settings, "reading the server") as told,
+    ):
+        side.on_progress = told
+        yield side
+
+
+@contextmanager
+def open_server(environment: Environment, settings: Settings, *, in_place: bool = False) -> Iterator[Api]:
+    """The side of a server; says so where the way to it is not encrypted."""
+    from gitsync.stores.http.access import Credentials, is_exposed
+    from gitsync.stores.http.store import Api
+
+    server = environment.server
+    assert server is not None
+    credentials = Credentials(cookie=server.cookie, token=server.token, api_key=server.api_key)
+    side = Api(server.url, credentials, tenant=environment.tenant, in_place=in_place)
+    if is_exposed(server.url):
+        settings.tell(f"warning: {side.address} is not encrypted: whoever listens can take the credentials")
+    with side:
+        yield side
+
+
+def follow_files(target: Target, side: CommitSide) -> None:
+    """Let a server's workflows count as system ones where their files say so: over its API it cannot be told."""
+    from gitsync.stores.http.store import Api, Files
+
+    if not isinstance(target, Api) or target.ability.keeps_system:
+        return
+    keys = sorted(side.blobs)
+    contents = side.git.read_blobs(side.blobs[key] for key in keys)
+    system_keys = frozenset(key for key, (_, data) in zip(keys, contents, strict=True) if _is_system(data))
+    target.files = Files(side.blobs, system_keys, partial(side.git.have, kind="blob"))
+
+
+def find_obstacles(target: Target, plan: Plan, comparison: Comparison, side: CommitSide) -> list[Problem]:
+    """What of a plan the target cannot do at all, one problem each; a database can do everything."""
+    from gitsync.stores.http.store import Api
+
+    if not isinstance(target, Api):
+        return []
+    calls = {key: facts.calls for key, facts in comparison.facts.items()}
+    return target.obstacles(plan.changes, calls, side.path)
+
+
+def check_target(
+    target: Target, settings: Settings, plan: Plan, comparison: Comparison, side: CommitSide
+) -> None:
+    """Raise for what the target cannot do with a plan, and for what it may hold already; see `check_changes`."""
+    calls = {key: facts.calls for key, facts in comparison.facts.items()}
+    check_changes(target, plan.changes, calls, side.path)
+    check_creates(target, settings, plan.changes, may_hide=comparison.database.may_hide)
+
+
+def check_creates(target: Target, settings: Settings, changes: Sequence[Change], *, may_hide: str) -> None:
+    """Raise Refused where a database may hold what would be created; a server refuses that by itself."""
+    from gitsync.stores.http.store import Api
+    from gitsync.sync.model import Action
+
+    if not isinstance(target, Api):
+        check_complete(target, settings, changes, Action.CREATE, may_hide=may_hide)
+
+
+def check_changes(
+    target: Target,
+    changes: Sequence[Change],
+    calls: Mapping[Key, Collection[Key]],
+    path: Callable[[Key], str],
+) -> None:
+    """Raise for what the target cannot do: AccessDenied, or InvalidInput (UNSUPPORTED_BY_SERVER) with all of it.
+
+    calls: key → the keys that it calls. path: where a key's document lies.
+    """
+    from gitsync.errors import InvalidInput
+    from gitsync.stores.http.store import Api
+
+    if not isinstance(target, Api) or not changes:
+        return
+    target.check_may_write()
+    if problems := target.obstacles(changes, calls, path):
+        raise InvalidInput(
+            f"{len(problems)} of {len(changes)} changes cannot be made over the API of {target.address}; "
+            "nothing was sent",
+            code="UNSUPPORTED_BY_SERVER",
+            problems=problems,
+            cure=problems[0].cure,
+        )
+
+
+def tell_limits(target: Target, changes: Sequence[Change], settings: Settings) -> None:
+    """Say what a person should know before changes are sent to a server."""
+    from gitsync.stores.http.store import Api
+
+    if isinstance(target, Api):
+        for note in target.notes(changes):
+            settings.tell(f"note: {note}")
+
+
+def warn_of_hidden(target: Target) -> list[str]:
+    """A warning where workflows may be hidden; of a server it is known once they were read."""
+    may_hide = target.may_hide()
+    return [f"{may_hide}, which then are not in the bundle"] if may_hide else []
+
+
+def check_complete(
+    target: Target, settings: Settings, changes: Sequence[Change], action: Action, *, may_hide: str
+) -> None:
+    """Raise Refused where `action` would follow from the absence of what may only be hidden; may_hide: why."""
+    from gitsync.stores.http.store import Api
+    from gitsync.sync.plan import check_complete as check
+
+    if settings.assume_complete:
+        return
+    if isinstance(target, Api):
+        cure = "sign in as an administrator (`--cookie`), from whom nothing is hidden"
+    else:
+        cure = "let a policy show this role all rows of the tenant, or give it BYPASSRLS (`gitsync db check`)"
+    check(changes, action, may_hide=may_hide, cure=cure)
+
+
+def _is_system(data: bytes) -> bool:
+    """Whether a file's metadata say that it is a system workflow."""
+    if b"isSystem" not in data:
+        return False
+    from gitsync.errors import InvalidInput
+    from gitsync.workflow.parse import parse_json
+
+    try:
+        document = parse_json(data, file="")
+    except InvalidInput:
+        return False
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    return isinstance(metadata, dict) and metadata.get("isSystem") is True

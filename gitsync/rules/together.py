@@ -1,0 +1,189 @@
+"""Workflows that call each other: what one offers, what another asks, and circles of calls."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gitsync.rules.definition import iter_placed
+from gitsync.rules.rule import Fault
+from gitsync.workflow.document import REFERENCE, iter_definitions
+from gitsync.workflow.references import iter_calls
+from gitsync.workflow.scan import Path
+from gitsync.workflow.steps import BRANCHES, CALL
+from gitsync.workflow.types import Document, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What a workflow offers to others and asks of them.
+
+    versions: published ones, ``None`` where they are not known.
+    calls: (workflowId, workflowVersion, whether nothing decides about the call).
+    """
+
+    versions: frozenset[int] | None
+    calls: frozenset[tuple[str, Any, bool]] = frozenset()
+
+    @property
+    def sure_keys(self) -> frozenset[Key]:
+        """The keys that it calls whatever happens."""
+        return frozenset(
+            Key(called.removeprefix(REFERENCE))
+            for called, _, is_sure in self.calls
+            if is_sure and called.startswith(REFERENCE)
+        )
+
+
+UNKNOWN: Final = Links(None)
+_CONDITIONAL: Final = frozenset(name for names in BRANCHES.values() for name in names) - {"try"}
+
+
+def links_of(document: Document) -> Links:
+    """What `document` offers and asks."""
+    versions = document["publishedVersions"]
+    calls: set[tuple[str, Any, bool]] = set()
+    for definition in iter_definitions(document):
+        if type(definition) is dict:
+            _add_calls(definition.get("steps"), calls)
+    return Links(frozenset([entry["version"] for entry in versions]), frozenset(calls))
+
+
+def _add_calls(steps: Any, calls: set[tuple[str, Any, bool]]) -> None:
+    queue: list[tuple[Any, bool]] = [(steps, True)]
+    for inner, is_sure in queue:  # grows while it is walked
+        for step in inner if type(inner) is list else ():
+            kind = step.get("type") if type(step) is dict else None
+            if kind == CALL:
+                called, version = step.get("workflowId"), step.get("workflowVersion")
+                if type(called) is str:
+                    calls.add((called, version if type(version) is int else None, is_sure))
+            elif type(kind) is str and kind in BRANCHES:
+                queue += [(step.get(name), is_sure and name == "try") for name in BRANCHES[kind]]
+
+
+def is_clean(key: Key, links: Mapping[Key, Links], circles: Circles) -> bool:
+    """Whether nothing about the calls of `key` can be wrong."""
+    for called, version, _ in links[key].calls:
+        target = Key(called.removeprefix(REFERENCE))
+        if not called.startswith(REFERENCE) or target not in links or circles.holds(key, target):
+            return False
+        versions = links[target].versions
+        if versions is not None and version is not None and version not in versions:
+            return False
+    return True
+
+
+def call_faults(document: Document, links: Mapping[Key, Links], circles: Circles) -> Iterator[Fault]:
+    """What is wrong with the calls of `document`, each at its place."""
+    own = Key(document["key"])
+    for path, step in _iter_calls(document):
+        called, version = step.get("workflowId"), step.get("workflowVersion")
+        if type(called) is not str or not called:
+            continue
+        if not called.startswith(REFERENCE):
+            message = f"calls a workflow by the id {called}, which one database alone knows"
+            yield Fault(
+                (*path, "workflowId"), "RAW_REFERENCE", message, f"write {REFERENCE}<key of the workflow>"
+            )
+            continue
+        target = Key(called.removeprefix(REFERENCE))
+        if target not in links:
+            yield _unresolved((*path, "workflowId"), target, links)
+            continue
+        versions = links[target].versions
+        if type(version) is int and versions is not None and version not in versions:
+            there = ", ".join(map(str, sorted(versions))) or "none"
+            message = f"{target} has no published version {version} (published: {there})"
+            yield Fault((*path, "workflowVersion"), "UNPUBLISHED_VERSION", message)
+        if _is_sure(path) and circles.holds(own, target):
+            circle = " → ".join(circles.path(own, target))
+            message = f"the calls go round in a circle, and nothing ends it: {circle}"
+            yield Fault((*path, "workflowId"), "CALL_CYCLE", message, "put a call under a condition")
+
+
+def _is_sure(path: Path) -> bool:
+    """Whether a step at `path` is run whatever happens, unless one before it fails or waits."""
+    return not _CONDITIONAL.intersection(path)
+
+
+def _unresolved(path: Path, target: Key, links: Mapping[Key, Links]) -> Fault:
+    near = difflib.get_close_matches(target, sorted(links), n=1, cutoff=0.75)
+    cure = f"did you mean {REFERENCE}{near[0]}?" if near else "add that workflow, or correct the call"
+    return Fault(path, "UNRESOLVED_REFERENCE", f"there is no workflow {REFERENCE}{target}", cure)
+
+
+def _iter_calls(document: Document) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for base, definition in iter_placed(document):
+        for path, step in iter_calls(definition):
+            yield (*base, *path), step
+
+
+class Circles:
+    """The circles of calls that can be reached from some workflows."""
+
+    def __init__(self, links: Mapping[Key, Links], starts: Iterable[Key]) -> None:
+        self._links = links
+        self._group: dict[Key, int] = {}  # workflows that reach each other share a number
+        for number, members in enumerate(_components(links, starts)):
+            self._group.update(dict.fromkeys(members, number))
+
+    def holds(self, caller: Key, target: Key) -> bool:
+        """Whether a sure call of `target` by `caller` leads back to `caller`."""
+        group = self._group.get(caller)
+        return caller == target or (group is not None and group == self._group.get(target))
+
+    def path(self, caller: Key, target: Key) -> list[Key]:
+        """The shortest way from `caller` over `target` back to `caller`."""
+        came_from: dict[Key, Key] = {target: caller}
+        queue = [target]
+        for key in queue:  # grows while it is walked
+            if key == caller:
+                break
+            for called in sorted(self._links[key].sure_keys):
+                if called in self._links and called not in came_from and self.holds(caller, called):
+                    came_from[called] = key
+                    queue.append(called)
+        way = [caller]
+        while len(way) == 1 or way[-1] != caller:
+            way.append(came_from[way[-1]])
+        return way[::-1]
+
+
+def _components(links: Mapping[Key, Links], starts: Iterable[Key]) -> Iterator[Collection[Key]]:
+    """The groups of two or more workflows that reach each other.
+
+    Source: R. Tarjan, "Depth-first search and linear graph algorithms"; without recursion.
+    """
+    order: dict[Key, int] = {}
+    lowest: dict[Key, int] = {}
+    held: dict[Key, None] = {}  # a stack whose members are looked up
+
+    def enter(key: Key) -> tuple[Key, Iterator[Key]]:
+        order[key] = lowest[key] = len(order)
+        held[key] = None
+        return key, iter(sorted(called for called in links[key].sure_keys if called in links))
+
+    for start in starts:
+        if start in order or start not in links:
+            continue
+        frames = [enter(start)]
+        while frames:
+            key, called = frames[-1]
+            target = next(called, None)
+            if target is None:
+                frames.pop()
+                if frames:
+                    lowest[frames[-1][0]] = min(lowest[frames[-1][0]], lowest[key])
+                if lowest[key] == order[key]:
+                    members: list[Key] = []
+                    while not members or members[-1] != key:
+                        members.append(held.popitem()[0])
+                    if len(members) > 1:
+                        yield members
+            elif target not in order:
+                frames.append(enter(target))
+            elif target in held:
+                lowest[key] = min(lowest[key], order[target])
