@@ -118,6 +118,13 @@ class _WithProblems(GitsyncError):
         super().__init__(message, code=code, details=facts, lines=lines, cure=cure)
 
 
+class UsageError(GitsyncError):
+    """Options or arguments contradict each other."""
+
+    code = "USAGE"
+    exit_code = 64
+
+
 class ConfigError(_WithProblems):
     """``gitsync.yaml``, ``registry.yaml`` or an environment variable is wrong or missing."""
 

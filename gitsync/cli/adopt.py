@@ -54,9 +54,9 @@ def command(
         given += _read_pairs(settings, file)
     if not given and not suggest:
         raise click.UsageError("name a workflow's id and its key; `gitsync adopt --suggest` prints them all")
-    config, folder = read_settings(settings)
+    config, folder = read_settings(settings.context())
     environment = config.environment(settings.environment, settings.variables)
-    with connect(environment, folder, settings, command="adopt") as database:
+    with connect(environment, folder, settings.context(), command="adopt") as database:
         settings.tell(f"{environment.name}: {database.address}")
         if suggest:
             suggestions = database.suggest_keys()

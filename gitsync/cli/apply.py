@@ -46,31 +46,31 @@ def command(context: click.Context, file: str) -> int:
     """
     from gitsync.cli.deploy import Deploy
     from gitsync.cli.outcome import announce, tell_warnings
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.sync.push import plan_push
     from gitsync.sync.saved_plan import as_saved, check_fresh
 
     settings = settings_of(context)
     saved = _read(settings, file)
-    with open_workspace(settings) as workspace:
+    with open_project(settings.context()) as project:
         limits = replace(
-            workspace.config.limits,
+            project.config.limits,
             max_overwrites=saved.options.limits.max_overwrites,
             max_deletes=saved.options.limits.max_deletes,
         )
         options = replace(saved.options, limits=limits)
-        side = workspace.commit_side(saved.commit)
-        database = workspace.target(command="apply", in_place=options.in_place, new_tenant=saved.new_tenant)
-        announce(workspace, settings, database.address)
+        side = project.commit_side(saved.commit)
+        database = project.target(command="apply", in_place=options.in_place, new_tenant=saved.new_tenant)
+        announce(project, settings, database.address)
         _check_database(saved, database.identity(), file)
         database.require_ledger()
-        registry = workspace.registry_at(side.commit)
-        comparison = workspace.compare(side, database, select=saved.keys, registry=registry)
+        registry = project.registry_at(side.commit)
+        comparison = project.compare(side, database, select=saved.keys, registry=registry)
         tell_warnings(settings, comparison.misplaced)
         check_fresh(saved, comparison)
         comparison = replace(comparison, number=saved.number)
         plan = as_saved(plan_push(comparison, options), saved)
-        return Deploy(workspace, side, database, comparison, plan, options, "apply").run(is_reviewed=True)
+        return Deploy(project, side, database, comparison, plan, options, "apply").run(is_reviewed=True)
 
 
 def _read(settings: Settings, file: str) -> SavedPlan:

@@ -10,7 +10,7 @@ from gitsync.commands.flight import Flight, explain, look_in_flight
 from gitsync.commands.gate import NO_GATE, Gate, run_gate
 
 if TYPE_CHECKING:
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.commands.targets import Target
     from gitsync.errors import GitsyncError
     from gitsync.stores.git.commit import CommitSide
@@ -38,7 +38,7 @@ class Beside:
 
 
 def look_beside(
-    workspace: Workspace,
+    project: Project,
     side: CommitSide,
     database: Target,
     plan: Plan,
@@ -55,5 +55,5 @@ def look_beside(
     if obstacle is not None:
         explain(obstacle, flight)
         return Beside(NO_GATE, flight, obstacle)
-    gate = run_gate(workspace, side, plan, is_asked=is_tested)
+    gate = run_gate(project, side, plan, is_asked=is_tested)
     return Beside(gate, flight, gate.obstacle)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitsync.cli.options import settings_behind
 from gitsync.cli.output import echo
 from gitsync.stores.git.branch import BranchTarget, Start
 from gitsync.sync.model import Action, Deployment, Mark, MarkKind
@@ -23,7 +24,7 @@ from gitsync.sync.pull import (
 )
 
 if TYPE_CHECKING:
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.errors import GitsyncError
     from gitsync.sync.compare import Comparison
     from gitsync.sync.plan import Plan
@@ -42,13 +43,13 @@ class _Made:
 class BranchPull:
     """One pull onto a branch: what it compares, writes and prints. The work tree isn't looked at."""
 
-    def __init__(self, workspace: Workspace, name: str, options: PullOptions, *, sign: bool) -> None:
+    def __init__(self, project: Project, name: str, options: PullOptions, *, sign: bool) -> None:
         from gitsync.cli.outcome import announce
 
-        self.workspace, self.settings, self.options = workspace, workspace.settings, options
-        self.side = workspace.commit_side("HEAD")
-        self.database = workspace.database(command="pull")
-        announce(workspace, self.settings, self.database.address)
+        self.project, self.settings, self.options = project, settings_behind(project), options
+        self.side = project.commit_side("HEAD")
+        self.database = project.database(command="pull")
+        announce(project, self.settings, self.database.address)
         self.branch = BranchTarget(name, self.side, database_id=self.database.identity(), sign=sign)
         self.warnings: list[str] = []
 
@@ -57,12 +58,12 @@ class BranchPull:
         from gitsync.cli.outcome import finish
         from gitsync.commands.targets import check_complete
 
-        compared = self.workspace.compare(self.side, self.database, select=keys)
+        compared = self.project.compare(self.side, self.database, select=keys)
         comparison = find_dangling(compared, database=self.database, files=self.side)
         plan = plan_branch_pull(comparison, self.options)
         check_pull(plan, comparison, self.options)
         may_hide = comparison.database.may_hide
-        check_complete(self.database, self.settings, plan.changes, Action.DELETE, may_hide=may_hide)
+        check_complete(self.database, self.settings.context(), plan.changes, Action.DELETE, may_hide=may_hide)
         made = self._write(comparison, plan, message)
         outcome = pull_outcome(PullPlan(made.plan, ()))
         self._print(comparison, made, outcome)
@@ -80,7 +81,7 @@ class BranchPull:
         plan = replace(plan, changes=tuple(sorted((*plan.changes, *back))))
         wanted = self.branch.differing(start, {change.key: change.after for change in plan.changes})
         written = [key for key, digest in wanted.items() if digest is not None and key not in taken_back]
-        name, identity = self.workspace.environment.name, self.database.identity()
+        name, identity = self.project.environment.name, self.database.identity()
         commit = self.branch.write(
             start,
             wanted,
@@ -89,7 +90,7 @@ class BranchPull:
             seal=lambda digest: f"{name} {identity} {comparison.number} {digest}",
         )
         self.warnings += map(str, self.side.oversized)
-        history = self.workspace.history(self.side, identity)
+        history = self.project.history(self.side, identity)
         marks: dict[Key, Mark] = in_step_marks(
             comparison, target=self.database, history=history, commit=self.side.commit
         )
@@ -109,7 +110,7 @@ class BranchPull:
             value = plan_json(
                 "pull",
                 plan,
-                environment=self.workspace.environment.name,
+                environment=self.project.environment.name,
                 commit=made.commit or self.side.revision,
                 committed=made.commit is not None,
                 branch={"name": name, "commit": made.commit or start.tip, "base": start.base},
@@ -125,7 +126,7 @@ class BranchPull:
 
             page = Page(
                 "pull",
-                self.workspace.environment.name,
+                self.project.environment.name,
                 made.commit or self.side.revision,
                 plan,
                 told=tell_pull(self.side, self.database, plan, comparison.entries),

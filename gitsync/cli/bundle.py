@@ -156,5 +156,5 @@ def _folder(settings: Settings, given: str | None) -> Folder:
 
     if given is not None:
         return Folder(settings.place(given))
-    config, folder = read_settings(settings)
+    config, folder = read_settings(settings.context())
     return Folder(folder / config.workflows, largest=config.limits.file)

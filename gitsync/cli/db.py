@@ -28,7 +28,7 @@ def init(context: click.Context) -> int:
     from gitsync.stores.database.init import init_database
 
     settings = settings_of(context)
-    config, folder = read_settings(settings)
+    config, folder = read_settings(settings.context())
     environment = config.environment(settings.environment, settings.variables)
     url = database_url(environment, folder)
     settings.tell(f"{environment.name}: {mask_url(url)}")
@@ -61,7 +61,7 @@ def check(context: click.Context) -> int:
     from gitsync.stores.database.connect import make_engine, mask_url
 
     settings = settings_of(context)
-    config, folder = read_settings(settings)
+    config, folder = read_settings(settings.context())
     environment = config.environment(settings.environment, settings.variables)
     url = database_url(environment, folder)
     engine = make_engine(url, command="db check", lock_timeout=settings.lock_timeout)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gitsync.cli.options import settings_behind
 from gitsync.cli.outcome import as_part, finish, tell_warnings
 from gitsync.cli.output import echo
 from gitsync.commands.difference import Differ
 from gitsync.commands.flight import explain, look_in_flight
 from gitsync.commands.gate import Gate, run_gate
-from gitsync.commands.project import Workspace
+from gitsync.commands.project import Project
 from gitsync.commands.targets import check_target, tell_limits
 from gitsync.errors import Conflict, Refused
 from gitsync.stores.git.commit import CommitSide, WorkTree
@@ -40,7 +41,7 @@ class Deploy:
     is_tested: the tests were asked for; the environment may require them as well.
     """
 
-    workspace: Workspace
+    project: Project
     side: CommitSide
     database: Target
     comparison: Comparison
@@ -55,7 +56,7 @@ class Deploy:
         is_reviewed: nobody is asked whether they are sure. count_unsent: tell how many files were not committed.
         """
         outlook = self._check()
-        gate = run_gate(self.workspace, self.side, self.plan, is_asked=self.is_tested)
+        gate = run_gate(self.project, self.side, self.plan, is_asked=self.is_tested)
         gate.check()
         if not is_reviewed:
             self._ask()
@@ -68,12 +69,12 @@ class Deploy:
             outlook,
             source=self.side,
             target=self.database,
-            history=self.workspace.history(self.side, self.database.identity()),
+            history=self.project.history(self.side, self.database.identity()),
         )
         unsent = self._unsent() if count_unsent else 0
         outcome = push_outcome(self.plan, self.options)
         self._print(applied, outlook, outcome, unsent, page, gate)
-        return finish(self.workspace.settings, outcome)
+        return finish(settings_behind(self.project), outcome)
 
     def _check(self) -> Outlook:
         try:
@@ -81,40 +82,42 @@ class Deploy:
                 self.plan, self.comparison, self.options, source=self.side, target=self.database
             )
         except Conflict as error:
-            Differ(self.workspace.git, self.side, self.database).explain(error, self.plan.conflicts)
+            Differ(self.project.git, self.side, self.database).explain(error, self.plan.conflicts)
             raise
         except Refused as error:
             explain(error, look_in_flight(self.side, self.database, self.plan, self.options, error))
             raise
-        check_target(self.database, self.workspace.settings, self.plan, self.comparison, self.side)
-        tell_limits(self.database, self.plan.changes, self.workspace.settings)
+        check_target(
+            self.database, settings_behind(self.project).context(), self.plan, self.comparison, self.side
+        )
+        tell_limits(self.database, self.plan.changes, self.project.context)
         return outlook
 
     def _page(self) -> Page | None:
         """What a page tells of the plan: read before it is replaced."""
-        if not self.workspace.settings.is_markdown:
+        if not settings_behind(self.project).is_markdown:
             return None
         from gitsync.cli.page import make_page
 
-        return make_page(self.name, self.workspace, self.side, self.database, self.comparison, self.plan)
+        return make_page(self.name, self.project, self.side, self.database, self.comparison, self.plan)
 
     def _ask(self) -> None:
         """Ask before anything is deleted or recreated."""
-        plan, name = self.plan, self.workspace.environment.name
+        plan, name = self.plan, self.project.environment.name
         deletes, overwrites = plan.count(Action.DELETE), plan.count(Action.UPDATE)
         risks = [f"delete {deletes}"] if deletes else []
-        is_server = self.workspace.environment.server is not None
+        is_server = self.project.environment.server is not None
         how = "overwrite" if is_server else "delete and create again"
         risks += [f"{how} {overwrites}"] if overwrites and (is_server or not self.options.in_place) else []
         question = f"This will {' and '.join(risks)} of {plan.existing} workflows in {name}. Go on?"
-        self.workspace.settings.confirm(question, risk=bool(risks))
+        settings_behind(self.project).confirm(question, risk=bool(risks))
 
     def _warn(self) -> None:
         """Warn of what creating without an actor means, and of what the rules find less than right."""
-        tell_warnings(self.workspace.settings, find_warnings(self.plan, self.comparison))
-        environment = self.workspace.environment
+        tell_warnings(settings_behind(self.project), find_warnings(self.plan, self.comparison))
+        environment = self.project.environment
         if self.plan.count(Action.CREATE) and not environment.actor and environment.server is None:
-            self.workspace.settings.tell(
+            settings_behind(self.project).tell(
                 "warning: no actor is configured: business actions of workflows created now cannot run "
                 "(set `actor:` of the environment, or GITSYNC_ACTOR)"
             )
@@ -122,7 +125,7 @@ class Deploy:
     def _unsent(self) -> int:
         """How many files of the work tree differ from the commit that was sent."""
         side = self.side
-        return len(WorkTree(self.workspace.git, folder=side.folder, commit=side.commit).uncommitted)
+        return len(WorkTree(self.project.git, folder=side.folder, commit=side.commit).uncommitted)
 
     def _print(
         self,
@@ -133,7 +136,7 @@ class Deploy:
         page: Page | None,
         gate: Gate,
     ) -> None:
-        settings = self.workspace.settings
+        settings = settings_behind(self.project)
         if settings.is_json:
             from gitsync.render.json import render_json
 
@@ -165,7 +168,7 @@ class Deploy:
         return plan_json(
             self.name,
             self.plan,
-            environment=self.workspace.environment.name,
+            environment=self.project.environment.name,
             commit=self.side.commit,
             deployment=applied.number,
             createdWorkflows=ids_json(applied.created),

@@ -46,23 +46,23 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     """
     from gitsync.cli.outcome import drift_exit, finish, tell_warnings, unreadable_outcome
     from gitsync.commands.difference import Differ
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.render.difference import MASKED
     from gitsync.sync.states import State
 
     settings = settings_of(context)
-    with open_workspace(settings) as workspace:
-        side = workspace.commit_side(ref)
-        database = workspace.target(command="diff")
-        comparison = workspace.compare(side, database, select=keys)
+    with open_project(settings.context()) as project:
+        side = project.commit_side(ref)
+        database = project.target(command="diff")
+        comparison = project.compare(side, database, select=keys)
         tell_warnings(settings, comparison.misplaced)
         apart = [entry for entry in comparison.entries if entry.state is not State.IN_SYNC]
-        differ = Differ(workspace.git, side, database)
+        differ = Differ(project.git, side, database)
         if settings.is_json:
             from gitsync.render.json import head, render_json
 
             value = {
-                **head("diff", environment=workspace.environment.name, commit=side.revision),
+                **head("diff", environment=project.environment.name, commit=side.revision),
                 "workflows": [
                     {**found.entry.as_json(), "summary": found.words, "diff": list(found.lines)}
                     for found in differ.differences(apart)
@@ -76,7 +76,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
             page = render_diff(
                 apart,
                 differ.differences(apart[:MOST_TOLD]),
-                environment=workspace.environment.name,
+                environment=project.environment.name,
                 commit=side.revision,
                 lines=not words,
             )

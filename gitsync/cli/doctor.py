@@ -14,7 +14,7 @@ from gitsync.cli.output import echo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.config import Config, Environment
     from gitsync.doctor.finding import Finding
     from gitsync.stores.git import GitRepository
@@ -151,17 +151,17 @@ class _Doctor:
 
     def _configuration(self, git: GitRepository | None) -> tuple[Config | None, Path | None]:
         """The configuration and the folder that its paths are meant from."""
-        from gitsync.commands.project import open_workspace, read_settings
+        from gitsync.commands.project import open_project, read_settings
         from gitsync.doctor.configuration import as_findings
         from gitsync.doctor.finding import fine
         from gitsync.errors import ConfigError
 
         try:
             if git is not None and git.is_bare:
-                with open_workspace(self.settings) as workspace:
-                    config, folder = workspace.config, git.top
+                with open_project(self.settings.context()) as project:
+                    config, folder = project.config, git.top
             else:
-                config, folder = read_settings(self.settings)
+                config, folder = read_settings(self.settings.context())
         except ConfigError as error:
             self.findings += [("configuration", finding) for finding in as_findings(error)]
             return None, None
@@ -231,7 +231,7 @@ class _Doctor:
         from gitsync.sync.plan import UNREADABLE_CURES
 
         def check() -> Iterable[Finding]:
-            with open_server(environment, self.settings) as side:
+            with open_server(environment, self.settings.context()) as side:
                 yield fine("connection", f"{side.address}, {side.ability.name}")
                 keys = sorted(side.list_ids())
                 yield fine("keys", f"{counted(len(keys), 'workflow')} with a key of its own")
@@ -260,28 +260,28 @@ class _Doctor:
             self._both_sides()
 
     def _both_sides(self) -> None:
-        from gitsync.commands.project import open_workspace
+        from gitsync.commands.project import open_project
 
         def compare() -> Iterable[Finding]:
-            with open_workspace(self.settings) as workspace:
-                return list(_compare(workspace))
+            with open_project(self.settings.context()) as project:
+                return list(_compare(project))
 
         self._look("both sides", "states", compare)
 
 
-def _compare(workspace: Workspace) -> Iterable[Finding]:
+def _compare(project: Project) -> Iterable[Finding]:
     from gitsync.doctor.configuration import check_registry
     from gitsync.doctor.memory import check_memory
     from gitsync.stores.git import ZERO
 
-    side = workspace.commit_side("HEAD")
-    database = workspace.target(command="doctor")
+    side = project.commit_side("HEAD")
+    database = project.target(command="doctor")
     if side.commit != ZERO:
-        prefix = f"{workspace.prefix}/" if workspace.prefix else ""
+        prefix = f"{project.prefix}/" if project.prefix else ""
         yield from check_registry(
-            workspace.config_at(side.commit),
-            lambda path: workspace.git.read_file(side.commit, prefix + path),
+            project.config_at(side.commit),
+            lambda path: project.git.read_file(side.commit, prefix + path),
         )
-    comparison = workspace.compare(side, database, is_loading=False)
+    comparison = project.compare(side, database, is_loading=False)
     recent = database.recent_marks() if database.has_ledger else None
-    yield from check_memory(comparison, recent, workspace.git)
+    yield from check_memory(comparison, recent, project.git)

@@ -69,9 +69,9 @@ def _export_target(
     from gitsync.sync.exports import export_workflows
 
     at = read_time(exported_at)
-    config, folder = read_settings(settings)
-    environment = choose_environment(config, settings)
-    with open_side(environment, folder, settings, command="export") as target:
+    config, folder = read_settings(settings.context())
+    environment = choose_environment(config, settings.context())
+    with open_side(environment, folder, settings.context(), command="export") as target:
         settings.tell(f"{environment.name}: {target.address}")
         chosen = select_keys(target.list_ids().keys() | target.twins.keys(), keys)
         bundle = new_bundle(settings, out, exported_at=at, id_of=lambda key: target.ids[key])
@@ -87,17 +87,17 @@ def _export_commit(
     settings: Settings, keys: tuple[str, ...], *, ref: str, out: str | None, exported_at: str | None
 ) -> None:
     from gitsync.cli.bundles import check_files, new_bundle, read_time, report_export
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.rules.rule import Severity
     from gitsync.rules.validator import Judge
     from gitsync.sync.compare import select_keys
     from gitsync.sync.exports import export_workflows
 
     at = read_time(exported_at)
-    with open_workspace(settings) as workspace:
-        side = workspace.commit_side(ref)
+    with open_project(settings.context()) as project:
+        side = project.commit_side(ref)
         chosen = select_keys(side.blobs, keys)
-        judge = Judge(settings=workspace.config.rules)
+        judge = Judge(settings=project.config.rules)
         problems = [problem for _, facts in side.examine(chosen, judge) for problem in facts.problems]
         errors = [problem for problem in problems if problem.severity == Severity.ERROR]
         check_files([*errors, *(() if keys else (*side.strays, *side.misplaced))])

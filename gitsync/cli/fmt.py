@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitsync.commands.file_project import Project
+    from gitsync.commands.file_project import FileProject
     from gitsync.errors import Problem
 
 
@@ -93,7 +93,7 @@ def _staged(where: Path) -> list[Path]:
     return [path for path in open_index(where).staged if is_workflow_name(path.name)]
 
 
-def _iter_formatted(project: Project, names: list[str] | None) -> Iterator[Formatted]:
+def _iter_formatted(project: FileProject, names: list[str] | None) -> Iterator[Formatted]:
     from gitsync.commands.file_project import in_place
     from gitsync.errors import InvalidInput
     from gitsync.rules.inspection import read_stored_document

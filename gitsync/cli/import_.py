@@ -72,8 +72,8 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
     from gitsync.sync.imports import ImportPolicy, apply_import, plan_import
 
     settings = settings_of(context)
-    config, folder = read_settings(settings)
-    environment = choose_environment(config, settings)
+    config, folder = read_settings(settings.context())
+    environment = choose_environment(config, settings.context())
     if values["update"] and values["force"]:
         raise click.UsageError("--update and --force are two policies; choose one")
     if values["update"] and environment.server is not None:
@@ -96,7 +96,12 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
         rules=config.rules,
     )
     with open_side(
-        environment, folder, settings, command="import", in_place=in_place, new_tenant=values["new_tenant"]
+        environment,
+        folder,
+        settings.context(),
+        command="import",
+        in_place=in_place,
+        new_tenant=values["new_tenant"],
     ) as target:
         settings.tell(f"{environment.name}: {target.address}")
         if not dry_run:
@@ -121,8 +126,8 @@ def _tell(settings: Settings, planned: PlannedImport, bundle: BundleSide, target
         settings.tell(f"warning: {warning}")
     calls = {key: called_keys(document) for key, document in bundle.content.documents.items()}
     check_changes(target, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}")
-    check_creates(target, settings, planned.changes, may_hide=target.may_hide())
-    tell_limits(target, planned.changes, settings)
+    check_creates(target, settings.context(), planned.changes, may_hide=target.may_hide())
+    tell_limits(target, planned.changes, settings.context())
 
 
 def _ask(settings: Settings, environment: Environment, planned: PlannedImport, *, in_place: bool) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
@@ -15,7 +16,12 @@ from gitsync.cli.output import cleaned, echo, make_console
 from gitsync.printable import printable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.console import Console
+
+    from gitsync.commands.context import Context
+    from gitsync.commands.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 CHECKS: Final = ("text", "json", "sarif", "github", "junit")
@@ -92,6 +98,29 @@ class Settings:
         """Where a file is that the command line names, from that folder."""
         return direct(self.where / file)
 
+    def context(self) -> Context:
+        """Return what a command needs to know of where it runs."""
+        from gitsync.commands.context import Context
+
+        return Context(
+            where=self.where,
+            variables=self.variables,
+            environment=self.environment,
+            base_url=self.base_url,
+            given=self.given,
+            lock_timeout=self.lock_timeout,
+            no_cache=self.no_cache,
+            config_from=self.config_from,
+            assume_complete=self.assume_complete,
+            caller=self,
+        )
+
+    def count(self, title: str) -> AbstractContextManager[Callable[[int, int], None] | None]:
+        """Draw a bar on a terminal for long work."""
+        from gitsync.cli.progress import counter
+
+        return counter(self, title)
+
     def console(self, *, stderr: bool = False) -> Console:
         """Where a command writes; colours only on a terminal."""
         return make_console(stderr=stderr, no_color=self.no_color or None)
@@ -101,7 +130,7 @@ class Settings:
         if not self.quiet:
             echo(printable(text), err=True)
 
-    def confirm(self, question: str, *, risk: bool) -> None:
+    def confirm(self, question: str, *, risk: bool = True) -> None:
         """Go on only where the person says yes.
 
         Asked on a terminal alone; off a terminal a run at risk (it deletes or recreates) needs ``--yes``.
@@ -122,6 +151,12 @@ class Settings:
             raise GitsyncError("not confirmed; nothing was written", code="NOT_CONFIRMED")
 
 
+def settings_behind(project: Project) -> Settings:
+    """Return the settings of the command line that opened `project`."""
+    assert isinstance(project.context.caller, Settings)
+    return project.context.caller
+
+
 def common_options(function: F) -> F:
     """Add the common options, which land in the context's Settings and not in the function."""
     return common_options_with("text", "json")(function)
@@ -131,11 +166,27 @@ def common_options_with(*outputs: str) -> Callable[[F], F]:
     """The common options of a command whose result has these forms."""
 
     def decorate(function: F) -> F:
+        function = _with_usage(function)
         for option in reversed(_options(outputs)):
             function = option(function)
         return function
 
     return decorate
+
+
+def _with_usage(function: F) -> F:
+    """Let click say what a command calls a wrong use, with the command's usage line."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **values: Any) -> Any:
+        from gitsync.errors import UsageError
+
+        try:
+            return function(*arguments, **values)
+        except UsageError as error:
+            raise click.UsageError(error.message) from error
+
+    return cast("F", run)
 
 
 def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:

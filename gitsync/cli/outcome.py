@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gitsync.cli.options import Settings
-from gitsync.commands.project import Workspace
+from gitsync.commands.project import Project
 from gitsync.errors import GitsyncError, Problem, shortened
 from gitsync.sync.compare import Comparison
 from gitsync.sync.plan import Entry, Plan, unreadable_error
@@ -51,9 +51,9 @@ def plan_exit(plan: Plan) -> int:
     return 3 if plan.conflicts or plan.refused else 2 if plan.changes else 0
 
 
-def announce(workspace: Workspace, settings: Settings, address: str) -> None:
+def announce(project: Project, settings: Settings, address: str) -> None:
     """Name the target before anything is written to it."""
-    settings.tell(f"{workspace.environment.name}: {address}")
+    settings.tell(f"{project.environment.name}: {address}")
 
 
 def tell_warnings(settings: Settings, problems: Sequence[Problem]) -> None:

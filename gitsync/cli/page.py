@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gitsync.cli.output import echo
 from gitsync.commands.difference import tell_plan
-from gitsync.commands.project import Workspace
+from gitsync.commands.project import Project
 from gitsync.errors import GitsyncError, Problem
 from gitsync.render.markdown import Page, render_plan
 from gitsync.stores.git.commit import CommitSide
@@ -19,12 +19,12 @@ from gitsync.sync.usage import Call
 
 
 def make_page(
-    command: str, workspace: Workspace, side: CommitSide, database: Side, comparison: Comparison, plan: Plan
+    command: str, project: Project, side: CommitSide, database: Side, comparison: Comparison, plan: Plan
 ) -> Page:
     """What a page tells of a plan; to be made while the database holds what the plan replaces."""
     return Page(
         command,
-        workspace.environment.name,
+        project.environment.name,
         side.revision,
         plan,
         told=tell_plan(side, database, plan, comparison.entries),

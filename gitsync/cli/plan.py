@@ -19,6 +19,7 @@ from gitsync.cli.options import (
     keys_argument,
     ref_option,
     server_options,
+    settings_behind,
     settings_of,
 )
 from gitsync.cli.output import echo
@@ -26,7 +27,7 @@ from gitsync.cli.policy import policy_options, push_options
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.commands.targets import Target
     from gitsync.errors import GitsyncError, Problem
     from gitsync.sync.plan import Plan
@@ -111,21 +112,19 @@ def _plan(
     from gitsync.cli.beside import look_beside
     from gitsync.cli.files import write_output
     from gitsync.cli.outcome import plan_exit, tell_unchecked, tell_warnings
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.commands.targets import check_target, find_obstacles, tell_limits
     from gitsync.errors import GitsyncError
     from gitsync.sync.push import Outlook, check_push, find_problems, find_warnings, plan_push
     from gitsync.sync.saved_plan import SavedPlan, render_saved_plan
 
-    with open_workspace(settings) as workspace:
-        options = push_options(workspace, values)
-        side = workspace.commit_side(ref)
-        database = workspace.target(
-            command="plan", in_place=options.in_place, new_tenant=values["new_tenant"]
-        )
-        registry = workspace.registry_at(side.commit)
+    with open_project(settings.context()) as project:
+        options = push_options(project, values)
+        side = project.commit_side(ref)
+        database = project.target(command="plan", in_place=options.in_place, new_tenant=values["new_tenant"])
+        registry = project.registry_at(side.commit)
         tell_unchecked(settings, registry)
-        comparison = workspace.compare(side, database, select=keys, registry=registry)
+        comparison = project.compare(side, database, select=keys, registry=registry)
         plan = plan_push(comparison, options)
         problems = [
             *find_problems(plan, comparison, source=side, raw_calls=database.raw_calls),
@@ -138,10 +137,10 @@ def _plan(
         outlook = Outlook()
         try:
             outlook = check_push(plan, comparison, options, source=side, target=database)
-            check_target(database, settings, plan, comparison, side)
+            check_target(database, settings.context(), plan, comparison, side)
         except GitsyncError as error:
             obstacle = error
-        beside = look_beside(workspace, side, database, plan, options, obstacle, is_tested=values["test"])
+        beside = look_beside(project, side, database, plan, options, obstacle, is_tested=values["test"])
         obstacle = beside.obstacle
         if settings.is_json:
             from gitsync.render.json import calls_json, error_json, plan_json, render_json
@@ -153,7 +152,7 @@ def _plan(
                 "warnings": [*comparison.warnings, *map(str, doubts)],
                 **beside.as_json(),
             }
-            name = workspace.environment.name
+            name = project.environment.name
             echo(
                 render_json(plan_json("plan", plan, environment=name, commit=side.revision, **more)), nl=False
             )
@@ -162,21 +161,21 @@ def _plan(
 
             print_page(
                 replace(
-                    make_page("plan", workspace, side, database, comparison, plan), notes=[*beside.lines()]
+                    make_page("plan", project, side, database, comparison, plan), notes=[*beside.lines()]
                 ),
                 obstacle,
                 outlook.relinked,
                 problems=problems,
             )
         else:
-            _print_text(workspace, database, plan, outlook, obstacle, [*beside.lines()], problems)
-        tell_limits(database, plan.changes, settings)
+            _print_text(project, database, plan, outlook, obstacle, [*beside.lines()], problems)
+        tell_limits(database, plan.changes, settings.context())
         if out is not None and obstacle is not None:
             settings.tell(f"{out} was not written, since a push would stop")
             return obstacle.exit_code
         if out is not None:
             saved = SavedPlan(
-                environment=workspace.environment.name,
+                environment=project.environment.name,
                 database=database.identity(),
                 commit=side.commit,
                 keys=keys,
@@ -193,7 +192,7 @@ def _plan(
 
 
 def _print_text(
-    workspace: Workspace,
+    project: Project,
     database: Target,
     plan: Plan,
     outlook: Outlook,
@@ -203,8 +202,8 @@ def _print_text(
 ) -> None:
     from gitsync.render.text import print_plan, print_relinked, say, summary
 
-    console = workspace.settings.console()
-    say(console, f"{workspace.environment.name}: {database.address}")
+    console = settings_behind(project).console()
+    say(console, f"{project.environment.name}: {database.address}")
     print_plan(console, plan)
     print_relinked(console, outlook.relinked)
     say(

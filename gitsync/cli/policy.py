@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.sync.push import PushOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,7 +60,7 @@ def policy_options(function: F) -> F:
     return function
 
 
-def push_options(workspace: Workspace, values: dict[str, Any]) -> PushOptions:
+def push_options(project: Project, values: dict[str, Any]) -> PushOptions:
     """The options as the command line and the configuration have them."""
     from gitsync.sync.plan import Policy
     from gitsync.sync.push import PushOptions
@@ -72,9 +72,9 @@ def push_options(workspace: Workspace, values: dict[str, Any]) -> PushOptions:
     return PushOptions(
         policy=policy,
         prune=values["prune"],
-        in_place=workspace.environment.overwrite == "in-place" if in_place is None else in_place,
+        in_place=project.environment.overwrite == "in-place" if in_place is None else in_place,
         limits=replace(
-            workspace.config.limits,
+            project.config.limits,
             max_overwrites=values["max_overwrites"],
             max_deletes=values["max_deletes"],
         ),

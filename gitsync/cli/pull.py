@@ -16,12 +16,13 @@ from gitsync.cli.options import (
     examples,
     keys_argument,
     server_options,
+    settings_behind,
     settings_of,
 )
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.errors import GitsyncError
     from gitsync.stores.git.commit import CommitSide
     from gitsync.stores.git.committing import PullCommit
@@ -85,7 +86,7 @@ def command(
     settled by git.
     """
     from gitsync.cli.outcome import finish
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.sync.pull import pull_outcome
 
     settings = settings_of(context)
@@ -93,15 +94,15 @@ def command(
         raise click.UsageError("-m is the message of --commit; add --commit")
     if branch is not None and force:
         raise click.UsageError("--force decides and --branch lets git merge; choose one")
-    with open_workspace(settings) as workspace:
+    with open_project(settings.context()) as project:
         if branch is not None:
             from gitsync.cli.branch_pull import BranchPull
             from gitsync.sync.pull import PullOptions
 
-            limits = replace(workspace.config.limits, max_deletes=max_deletes)
+            limits = replace(project.config.limits, max_deletes=max_deletes)
             options = PullOptions(prune=prune, limits=limits)
-            return BranchPull(workspace, branch, options, sign=not no_gpg_sign).run(keys, message)
-        run = _Pull(workspace, force=force, prune=prune, max_deletes=max_deletes)
+            return BranchPull(project, branch, options, sign=not no_gpg_sign).run(keys, message)
+        run = _Pull(project, force=force, prune=prune, max_deletes=max_deletes)
         commit = None
         if make_commit:
             from gitsync.stores.git.committing import PullCommit
@@ -121,16 +122,16 @@ def command(
 class _Pull:
     """One pull: what it compares, writes and prints."""
 
-    def __init__(self, workspace: Workspace, *, force: bool, prune: bool, max_deletes: int | None) -> None:
+    def __init__(self, project: Project, *, force: bool, prune: bool, max_deletes: int | None) -> None:
         from gitsync.cli.outcome import announce
         from gitsync.sync.pull import PullOptions
 
-        self.workspace, self.settings = workspace, workspace.settings
-        self.side = workspace.work_tree()
-        self.database = workspace.target(command="pull")
+        self.project, self.settings = project, settings_behind(project)
+        self.side = project.work_tree()
+        self.database = project.target(command="pull")
         self.warnings: list[str] = []
-        self.options = PullOptions(force, prune, replace(workspace.config.limits, max_deletes=max_deletes))
-        announce(workspace, self.settings, self.database.address)
+        self.options = PullOptions(force, prune, replace(project.config.limits, max_deletes=max_deletes))
+        announce(project, self.settings, self.database.address)
 
     def write(self, keys: tuple[str, ...]) -> PullPlan:
         """Plan, check, ask, and write what is clean, with its marks in the ledger."""
@@ -140,18 +141,18 @@ class _Pull:
         from gitsync.sync.pull import check_pull, find_dangling, plan_pull, pull_marks
 
         side, database, uncommitted = self.side, self.database, self.side.uncommitted
-        compared = self.workspace.compare(side, database, select=keys, overlay=uncommitted)
+        compared = self.project.compare(side, database, select=keys, overlay=uncommitted)
         self.comparison = comparison = find_dangling(compared, database=database, files=side)
         pulled = plan_pull(comparison, self.options, uncommitted=uncommitted.keys())
         plan = pulled.plan
         check_pull(plan, comparison, self.options)
         may_hide = comparison.database.may_hide
-        check_complete(database, self.settings, plan.changes, Action.DELETE, may_hide=may_hide)
+        check_complete(database, self.settings.context(), plan.changes, Action.DELETE, may_hide=may_hide)
         deletes = plan.count(Action.DELETE)
         self.settings.confirm(
             f"This will delete {deletes} of {plan.existing} files. Go on?", risk=deletes > 0
         )
-        history = self.workspace.history(side, database.identity())
+        history = self.project.history(side, database.identity())
         marks = in_step_marks(
             comparison, target=database, history=history, commit=side.commit, but=uncommitted.keys()
         )
@@ -174,7 +175,7 @@ class _Pull:
         from gitsync.sync.pull import pull_subject
 
         name, number, identity = (
-            self.workspace.environment.name,
+            self.project.environment.name,
             self.comparison.number,
             self.database.identity(),
         )
@@ -216,7 +217,7 @@ class _Pull:
             value = plan_json(
                 "pull",
                 plan,
-                environment=self.workspace.environment.name,
+                environment=self.project.environment.name,
                 commit=commit or self.side.revision,
                 committed=commit is not None,
                 uncommitted=entries_json((*pulled.uncommitted, *pulled.saved)),
@@ -229,7 +230,7 @@ class _Pull:
             from gitsync.commands.difference import tell_pull
             from gitsync.render.markdown import Page, render_plan
 
-            name, head = self.workspace.environment.name, commit or self.side.revision
+            name, head = self.project.environment.name, commit or self.side.revision
             told = tell_pull(self.side, self.database, plan, self.comparison.entries)
             warnings = (*self.comparison.warnings, *self.warnings)
             page = Page("pull", name, head, plan, told, obstacle=outcome, warnings=warnings)

@@ -50,18 +50,16 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
     """
     from gitsync.cli.deploy import Deploy
     from gitsync.cli.outcome import announce, tell_unchecked, tell_warnings
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.sync.push import plan_push
 
     settings = settings_of(context)
-    with open_workspace(settings) as workspace:
-        options = push_options(workspace, values)
-        side = workspace.commit_side(ref)
-        registry = workspace.registry_at(side.commit)
-        database = workspace.target(
-            command="push", in_place=options.in_place, new_tenant=values["new_tenant"]
-        )
-        announce(workspace, settings, database.address)
+    with open_project(settings.context()) as project:
+        options = push_options(project, values)
+        side = project.commit_side(ref)
+        registry = project.registry_at(side.commit)
+        database = project.target(command="push", in_place=options.in_place, new_tenant=values["new_tenant"])
+        announce(project, settings, database.address)
         if side.revision is None:
             settings.tell("there is no commit yet; `git add` and `git commit` the workflows first")
         elif registry is None:
@@ -70,10 +68,8 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
             )
         tell_unchecked(settings, registry)
         database.require_ledger()
-        comparison = workspace.compare(side, database, select=keys, registry=registry)
+        comparison = project.compare(side, database, select=keys, registry=registry)
         tell_warnings(settings, comparison.misplaced)
         plan = plan_push(comparison, options)
-        deploy = Deploy(
-            workspace, side, database, comparison, plan, options, "push", is_tested=values["test"]
-        )
-        return deploy.run(count_unsent=ref == "HEAD" and not workspace.git.is_bare)
+        deploy = Deploy(project, side, database, comparison, plan, options, "push", is_tested=values["test"])
+        return deploy.run(count_unsent=ref == "HEAD" and not project.git.is_bare)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsync.cli.options import common_options, examples, server_options, settings_of
+from gitsync.cli.options import common_options, examples, server_options, settings_behind, settings_of
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.stores.http.offers import Offers
     from gitsync.workflow.registry import Registry
 
@@ -49,7 +49,7 @@ def pull(context: click.Context, /, *, force: bool) -> int:
     same bytes, so that git shows what has changed. An API key is enough.
     """
     from gitsync.cli.outcome import announce
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.commands.targets import open_server
     from gitsync.errors import ConfigError
     from gitsync.render.registry import registry_changes, render_registry
@@ -57,29 +57,29 @@ def pull(context: click.Context, /, *, force: bool) -> int:
     from gitsync.workflow.registry import Registry, read_registry
 
     settings = settings_of(context)
-    with open_workspace(settings) as workspace:
-        if workspace.environment.server is None:
+    with open_project(settings.context()) as project:
+        if project.environment.server is None:
             raise ConfigError(
-                f"{workspace.environment.name} is a database, and only a server tells what its runtime offers",
+                f"{project.environment.name} is a database, and only a server tells what its runtime offers",
                 code="UNSUPPORTED_ENVIRONMENT",
                 cure="choose an environment that has `url:`, or add `--base-url URL`",
             )
-        path = _path(workspace)
-        with open_server(workspace.environment, settings) as server:
-            announce(workspace, settings, server.address)
-            offers = server.offers(_named_refs(workspace))
+        path = _path(project)
+        with open_server(project.environment, settings.context()) as server:
+            announce(project, settings, server.address)
+            offers = server.offers(_named_refs(project))
         old = _content(path)
         data = render_registry(offers.registry).encode()
         before = Registry() if old is None else _as_it_was(old)
         if data != old:
-            _check_uncommitted(workspace, path, force=force)
+            _check_uncommitted(project, path, force=force)
             write_aside(path, data)
         changes = registry_changes(before, read_registry(data, file=FILE))
-        _print_pull(workspace, path, offers, changes, is_written=data != old)
+        _print_pull(project, path, offers, changes, is_written=data != old)
         if old is not None and data != old and _has_comments(old):
             settings.tell(f"note: the comments that {path.name} had were not kept")
-        if workspace.config.registry is None:
-            settings.tell(f"next: add `registry: {FILE}` to {workspace.config.file}, so that it is used")
+        if project.config.registry is None:
+            settings.tell(f"next: add `registry: {FILE}` to {project.config.file}, so that it is used")
         return 0
 
 
@@ -103,7 +103,7 @@ def show(context: click.Context, /, names: tuple[str, ...]) -> int:
     from gitsync.workflow.registry import read_registry
 
     settings = settings_of(context)
-    config, folder = read_settings(settings)
+    config, folder = read_settings(settings.context())
     path = folder / (config.registry or FILE)
     data = _content(path)
     if data is None:
@@ -138,17 +138,17 @@ def show(context: click.Context, /, names: tuple[str, ...]) -> int:
     return 0
 
 
-def _path(workspace: Workspace) -> Path:
+def _path(project: Project) -> Path:
     """The registry's file; raises ConfigError where there is no work tree to write it to."""
     from gitsync.errors import ConfigError
 
-    if workspace.git.is_bare:
+    if project.git.is_bare:
         raise ConfigError(
-            f"{workspace.git.top} is a bare repository and has no files to write",
+            f"{project.git.top} is a bare repository and has no files to write",
             code="BARE_REPOSITORY",
             cure="pull in a clone of it",
         )
-    return workspace.git.top / workspace.prefix / (workspace.config.registry or FILE)
+    return project.git.top / project.prefix / (project.config.registry or FILE)
 
 
 def _content(path: Path) -> bytes | None:
@@ -161,12 +161,12 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _check_uncommitted(workspace: Workspace, path: Path, *, force: bool) -> None:
+def _check_uncommitted(project: Project, path: Path, *, force: bool) -> None:
     """Raise Conflict where the file has edits that git does not hold."""
     from gitsync.errors import Conflict
 
-    name = path.relative_to(workspace.git.top).as_posix()
-    if not force and path.exists() and name in workspace.git.uncommitted(name):
+    name = path.relative_to(project.git.top).as_posix()
+    if not force and path.exists() and name in project.git.uncommitted(name):
         raise Conflict(
             f"{name} has edits that are not committed; nothing was written",
             code="UNCOMMITTED_CHANGES",
@@ -174,15 +174,15 @@ def _check_uncommitted(workspace: Workspace, path: Path, *, force: bool) -> None
         )
 
 
-def _named_refs(workspace: Workspace) -> set[str]:
+def _named_refs(project: Project) -> set[str]:
     """The schema refs that the files of the work tree name; files that are no workflows name none."""
     from gitsync.errors import InvalidInput
     from gitsync.rules.inspection import read_stored_document
     from gitsync.stores.disk import Disk
 
     found: set[str] = set()
-    disk = Disk(workspace.git.top)
-    folder = disk.top / workspace.folder_at(workspace.config)
+    disk = Disk(project.git.top)
+    folder = disk.top / project.folder_at(project.config)
     for name in disk.names(folder):
         try:
             document = read_stored_document(disk.read(folder / name), file=name)
@@ -241,16 +241,16 @@ def _chosen(registry: Registry, names: Sequence[str]) -> Registry:
 
 
 def _print_pull(
-    workspace: Workspace, path: Path, offers: Offers, changes: dict[str, list[str]], *, is_written: bool
+    project: Project, path: Path, offers: Offers, changes: dict[str, list[str]], *, is_written: bool
 ) -> None:
-    settings, name = workspace.settings, path.relative_to(workspace.git.top).as_posix()
+    settings, name = settings_behind(project), path.relative_to(project.git.top).as_posix()
     registry = offers.registry
     if settings.is_json:
         from gitsync.render.registry import registry_json
 
         _print_json(
             {
-                "environment": workspace.environment.name,
+                "environment": project.environment.name,
                 "file": str(path),
                 **registry_json(registry),
                 "changes": changes,

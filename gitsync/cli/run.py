@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsync.cli.options import PAGES, common_options_with, examples, settings_of
+from gitsync.cli.options import PAGES, common_options_with, examples, settings_behind, settings_of
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.commands.running import Source
     from gitsync.runtime.model import Run, StepTrace
     from gitsync.runtime.redact import Redactor
@@ -59,7 +59,7 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     schema. Exits 0 where the run succeeds, 4 where it fails or waits for something.
     """
     from gitsync.cli.outcome import tell_unchecked
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.runtime.redact import Redactor
     from gitsync.workflow.types import Key
 
@@ -72,14 +72,14 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
         raise click.UsageError("--ref and -e are two sources; choose one")
     start, setting = _start(settings, values), _setting(settings, values["stubs"])
     redactor = Redactor(setting.secrets)
-    with open_workspace(settings) as workspace:
-        source = _source(workspace, values["ref"])
+    with open_project(settings.context()) as project:
+        source = _source(project, values["ref"])
         source.require(Key(key))
         tell_unchecked(settings, source.registry)
         target = values["target"] and settings.place(values["target"])
         if target is not None:
             _check_free(target)
-        run = _run(workspace, source, Key(key), start, setting, values["actions"], redactor)
+        run = _run(project, source, Key(key), start, setting, values["actions"], redactor)
     _show(settings, run, redactor, source.label)
     if target is not None:
         from gitsync.cli.files import write_output
@@ -92,18 +92,18 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     return 0 if run.status == "SUCCEEDED" else 4
 
 
-def _source(workspace: Workspace, ref: str | None) -> Source:
+def _source(project: Project, ref: str | None) -> Source:
     from gitsync.commands.running import commit_source, database_source, file_source
 
     if ref is not None:
-        return commit_source(workspace, workspace.commit_side(ref))
-    if workspace.settings.environment:
-        return database_source(workspace, command="run")
-    return file_source(workspace)
+        return commit_source(project, project.commit_side(ref))
+    if settings_behind(project).environment:
+        return database_source(project, command="run")
+    return file_source(project)
 
 
 def _run(
-    workspace: Workspace,
+    project: Project,
     source: Source,
     key: Any,
     start: Start,
@@ -121,8 +121,8 @@ def _run(
     from gitsync.runtime.model import Options
     from gitsync.runtime.stubs import Outside
 
-    settings = workspace.settings
-    functions = load_functions(modules, folder=str(workspace.git.top / workspace.prefix))
+    settings = settings_behind(project)
+    functions = load_functions(modules, folder=str(project.git.top / project.prefix))
     tree = Tree()
 
     def tell(step: StepTrace) -> None:

@@ -87,7 +87,7 @@ def command(context: click.Context, /, **values: Any) -> int:
         values["host"], values["port"], values["tls_cert"], values["tls_key"], values["behind_proxy"]
     )
     check_address(address)
-    config, folder = read_settings(settings)
+    config, folder = read_settings(settings.context())
     environment = config.environment(settings.environment, settings.variables)
     in_place = values["in_place"]
     place = Place(

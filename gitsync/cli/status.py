@@ -44,20 +44,16 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     Writes nothing, and needs no more than the right to read.
     """
     from gitsync.cli.outcome import drift_exit, finish, flag_invalid, unreadable_outcome
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.stores.git.commit import WorkTree
     from gitsync.sync.states import State
 
     settings = settings_of(context)
-    with open_workspace(settings) as workspace:
-        side = (
-            workspace.work_tree()
-            if ref == "HEAD" and not workspace.git.is_bare
-            else workspace.commit_side(ref)
-        )
-        database = workspace.target(command="status")
-        comparison = workspace.compare(
-            side, database, select=keys, registry=workspace.registry_at(side.commit), is_loading=False
+    with open_project(settings.context()) as project:
+        side = project.work_tree() if ref == "HEAD" and not project.git.is_bare else project.commit_side(ref)
+        database = project.target(command="status")
+        comparison = project.compare(
+            side, database, select=keys, registry=project.registry_at(side.commit), is_loading=False
         )
         entries = flag_invalid(comparison)
         outcome = unreadable_outcome(entries)
@@ -68,7 +64,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
             value = status_json(
                 comparison,
                 entries,
-                environment=workspace.environment.name,
+                environment=project.environment.name,
                 commit=side.revision,
                 uncommitted=uncommitted,
             )
@@ -82,12 +78,11 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
             page = render_status(
                 comparison,
                 entries,
-                environment=workspace.environment.name,
+                environment=project.environment.name,
                 commit=side.revision,
                 uncommitted=[side.path(key) for key in uncommitted],
                 told={
-                    found.entry.key: found
-                    for found in Differ(workspace.git, side, database).differences(moved)
+                    found.entry.key: found for found in Differ(project.git, side, database).differences(moved)
                 },
             )
             echo(page, nl=False)
@@ -98,7 +93,7 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
         shown = [entry for entry in entries if show_all or entry.state is not State.IN_SYNC]
         apart = [entry for entry in shown if entry.state is not State.IN_SYNC]
         place = f"commit {side.revision[:10]}" if side.revision else "no commit yet"
-        say(console, f"{workspace.environment.name}: {database.address} and {place}")
+        say(console, f"{project.environment.name}: {database.address} and {place}")
         print_entries(console, shown)
         in_step = len(entries) - len(apart)
         say(console, f"{in_step} in step" + (f", {len(apart)} apart" if apart else ""))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsync.cli.options import PAGES, common_options_with, examples, settings_of
+from gitsync.cli.options import PAGES, common_options_with, examples, settings_behind, settings_of
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
     from gitsync.cli.options import Settings
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.commands.running import Source
     from gitsync.testing.coverage import Coverage
     from gitsync.testing.suite import Result
@@ -59,7 +59,7 @@ def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -
     a case fails, or a test file has a problem.
     """
     from gitsync.cli.outcome import tell_unchecked
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.testing.cases import coverage_of, read_tests, run_cases, select
     from gitsync.testing.selection import selector
 
@@ -67,10 +67,10 @@ def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -
     if values["ref"] and paths:
         raise click.UsageError("--ref tests a commit with its own tests; name no paths")
     is_chosen = selector(values["words"]) if values["words"] else lambda _title: True
-    with open_workspace(settings) as workspace:
-        source, files = _source(workspace, values["ref"], paths)
+    with open_project(settings.context()) as project:
+        source, files = _source(project, values["ref"], paths)
         tell_unchecked(settings, source.registry)
-        is_touched = _touched(workspace, source, files, values["changed_since"])
+        is_touched = _touched(project, source, files, values["changed_since"])
         selection = select(
             source,
             read_tests(files),
@@ -81,7 +81,7 @@ def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -
             source,
             selection,
             modules=values["actions"],
-            folder=str(workspace.git.top / workspace.prefix),
+            folder=str(project.git.top / project.prefix),
             processes=values["jobs"],
         ):
             results.append(result)
@@ -96,28 +96,28 @@ def command(context: click.Context, /, paths: tuple[Path, ...], **values: Any) -
 
 
 def _source(
-    workspace: Workspace, ref: str | None, paths: Sequence[Path]
+    project: Project, ref: str | None, paths: Sequence[Path]
 ) -> tuple[Source, list[tuple[str, bytes]]]:
     """Where the workflows come from, and the test files."""
     from gitsync.commands.running import commit_source, commit_tests, file_source, file_tests, path_tests
 
     if ref is not None:
-        side = workspace.commit_side(ref)
-        return commit_source(workspace, side), list(commit_tests(workspace, side.commit))
-    return file_source(workspace), list(
-        path_tests(workspace.settings.where, paths) if paths else file_tests(workspace)
+        side = project.commit_side(ref)
+        return commit_source(project, side), list(commit_tests(project, side.commit))
+    return file_source(project), list(
+        path_tests(settings_behind(project).where, paths) if paths else file_tests(project)
     )
 
 
 def _touched(
-    workspace: Workspace, source: Source, files: list[tuple[str, bytes]], since: str | None
+    project: Project, source: Source, files: list[tuple[str, bytes]], since: str | None
 ) -> Callable[[Case], bool]:
     """Whether a case is about something that has changed; always so without a revision."""
     if since is None:
         return lambda _case: True
     from gitsync.commands.running import changed_since
 
-    keys, names = changed_since(workspace, source, files, since)
+    keys, names = changed_since(project, source, files, since)
     return lambda case: case.workflow in keys or case.file in names
 
 

@@ -103,7 +103,7 @@ def _tokens(settings: Settings) -> Iterator[tuple[str, Tokens]]:
     from gitsync.stores.database.connect import make_engine, mask_url
     from gitsync.stores.database.tokens import Tokens
 
-    config, folder = read_settings(settings)
+    config, folder = read_settings(settings.context())
     environment = config.environment(settings.environment, settings.variables)
     url = database_url(environment, folder)
     address = mask_url(url)

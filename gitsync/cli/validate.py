@@ -13,7 +13,7 @@ from gitsync.cli.options import CHECKS, Settings, common_options_with, direct, e
 from gitsync.cli.output import echo, echo_painted
 
 if TYPE_CHECKING:
-    from gitsync.commands.file_project import Base, Checked, Project
+    from gitsync.commands.file_project import Base, Checked, FileProject
     from gitsync.stores.git import Index
     from gitsync.workflow.types import Key
 
@@ -109,25 +109,25 @@ def _check(
     return found
 
 
-def _base(settings: Settings, project: Project, revision: str) -> Base | None:
+def _base(settings: Settings, project: FileProject, revision: str) -> Base | None:
     """What the revision held of the project's workflows that differ now."""
     if project.config is None:
         return None
     from dataclasses import replace
 
     from gitsync.commands.file_project import Base
-    from gitsync.commands.project import open_workspace
+    from gitsync.commands.project import open_project
     from gitsync.errors import InvalidInput
     from gitsync.rules.inspection import read_stored_document
     from gitsync.rules.names import SUFFIX
     from gitsync.workflow.types import Key
 
-    with open_workspace(replace(settings, folder=project.file.parent)) as workspace:
-        side = workspace.commit_side(revision)
+    with open_project(replace(settings, folder=project.file.parent).context()) as opened:
+        side = opened.commit_side(revision)
         keys = [Key(name.removesuffix(SUFFIX)) for name in project.names if name.endswith(SUFFIX)]
         moved = [key for key in keys if key in side.blobs and _digest(project, key) != side.blobs[key]]
         documents = {}
-        contents = workspace.git.read_blobs(side.blobs[key] for key in moved)
+        contents = opened.git.read_blobs(side.blobs[key] for key in moved)
         for key, (oid, data) in zip(moved, contents, strict=True):
             try:
                 documents[key] = read_stored_document(data, file=oid)
@@ -136,7 +136,7 @@ def _base(settings: Settings, project: Project, revision: str) -> Base | None:
         return Base(revision, documents)
 
 
-def _digest(project: Project, key: Key) -> str | None:
+def _digest(project: FileProject, key: Key) -> str | None:
     """Of a workflow's file, ``None`` where it can be none."""
     from gitsync.errors import InvalidInput
     from gitsync.workflow.canonical import digest_of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsync.commands.file_project import Project
+from gitsync.commands.file_project import FileProject
 from gitsync.config import FILE_NAME, find_config
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.rules.names import SUFFIX
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 def find_projects(
     files: Sequence[Path], *, where: Path, index: Index | None = None, is_strict: bool = True
-) -> list[tuple[Project, list[str] | None, list[Key]]]:
+) -> list[tuple[FileProject, list[str] | None, list[Key]]]:
     """The projects of `files`, each with the names to judge (``None``: all) and the keys that are deleted.
 
     index: where to read from in place of the disk; what it deletes counts as well. is_strict: raise GitsyncError for
     a file that no project knows; else it is passed over.
     """
-    projects: dict[Path, Project] = {}
+    projects: dict[Path, FileProject] = {}
     chosen: dict[Path, list[str] | None] = {}
     removed: dict[Path, list[Key]] = {}
 
-    def project_of(path: Path) -> Project | None:
+    def project_of(path: Path) -> FileProject | None:
         config = find_config(_nearest_folder(path)) if index is None else _staged_config(path, index)
         if config is None:
             return None
-        return projects.setdefault(config, Project(config, where, index))
+        return projects.setdefault(config, FileProject(config, where, index))
 
     for path in files:
         project = project_of(path)
@@ -59,7 +59,7 @@ def open_index(where: Path) -> Index:
     return Index(repository_top(where) or GitRepository.open(where).top)
 
 
-def _with(names: list[str] | None, project: Project, path: Path, *, is_strict: bool) -> list[str] | None:
+def _with(names: list[str] | None, project: FileProject, path: Path, *, is_strict: bool) -> list[str] | None:
     """The names to judge in a project, with what `path` adds to them; ``None`` stands for all."""
     if project.files.is_folder(path):
         return _all_or(project, path, names)
@@ -77,12 +77,12 @@ def _with(names: list[str] | None, project: Project, path: Path, *, is_strict: b
     return names
 
 
-def _all_or(project: Project, path: Path, names: list[str] | None) -> list[str] | None:
+def _all_or(project: FileProject, path: Path, names: list[str] | None) -> list[str] | None:
     """All files of a project whose workflows lie in the folder `path`."""
     return None if project.folder.is_relative_to(path) or path.is_relative_to(project.folder) else names
 
 
-def _is_setting(project: Project, path: Path) -> bool:
+def _is_setting(project: FileProject, path: Path) -> bool:
     registry = project.config.registry if project.config else None
     return path == project.file or (registry is not None and path == project.file.parent / registry)
 
@@ -94,7 +94,7 @@ def _check_exists(path: Path, where: Path) -> None:
         )
 
 
-def _stranger(project: Project, path: Path) -> GitsyncError:
+def _stranger(project: FileProject, path: Path) -> GitsyncError:
     _check_exists(path, project.where)
     folder = project.shown(project.folder)
     return GitsyncError(

@@ -44,7 +44,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Project:
+class FileProject:
     """One ``gitsync.yaml`` with its registry and its folder of workflows.
 
     where: the folder that names in messages are relative to. given: where it is read from; the disk by default.
@@ -218,7 +218,7 @@ class Project:
 class _Links(Mapping[Key, Links]):
     """What each workflow of a project offers and asks; those not yet read are read when asked for."""
 
-    project: Project
+    project: FileProject
     known: dict[Key, Links] = field(default_factory=dict)
 
     @cached_property
@@ -263,7 +263,7 @@ class Base:
 
 
 def check_project(
-    project: Project,
+    project: FileProject,
     names: Collection[str] | None = None,
     *,
     base: Base | None = None,
@@ -314,7 +314,7 @@ def _stem(name: str) -> Key:
     return Key(name.removesuffix(SUFFIX))
 
 
-def _of_name(project: Project, name: str, fault: Fault) -> Iterator[Problem]:
+def _of_name(project: FileProject, name: str, fault: Fault) -> Iterator[Problem]:
     """A fault of a file's name, which has no place in the file."""
     file = project.prefix + name
     for problem in project.judge.problems([fault], Scan(""), file=file, key=_stem(name)):
@@ -322,7 +322,7 @@ def _of_name(project: Project, name: str, fault: Fault) -> Iterator[Problem]:
 
 
 def _check_part(
-    project: Project, keys: Sequence[Key], base: Base | None
+    project: FileProject, keys: Sequence[Key], base: Base | None
 ) -> tuple[list[Problem], dict[Key, Links]]:
     """The problems of some files, and what each offers and asks."""
     problems: list[Problem] = []
@@ -339,7 +339,7 @@ def _check_part(
 
 
 def _check_calls(
-    project: Project, keys: Iterable[Key], links: _Links, *, only: frozenset[Key] | None
+    project: FileProject, keys: Iterable[Key], links: _Links, *, only: frozenset[Key] | None
 ) -> Iterator[Problem]:
     """What is wrong with the calls of `keys`; of calls of `only`, where given."""
     callers = [key for key in keys if links[key].calls]
@@ -356,7 +356,7 @@ def _check_calls(
         yield from more_problems(found, faults, data, file=project.name_of(key), judge=project.judge)
 
 
-def _mentions(project: Project, key: Key, gone: Collection[Key]) -> bool:
+def _mentions(project: FileProject, key: Key, gone: Collection[Key]) -> bool:
     try:
         data = project.read(key)
     except InvalidInput:
@@ -377,7 +377,7 @@ def as_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(replace(problem, severity="error") for problem in problems)
 
 
-def check_tests(project: Project) -> Checked:
+def check_tests(project: FileProject) -> Checked:
     """The test files beside a project's ``gitsync.yaml``, each by its form alone."""
     folder = project.file.parent / TESTS
     try:

@@ -11,7 +11,7 @@ from gitsync.sync.model import Action
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.stores.git.commit import CommitSide
     from gitsync.sync.plan import Plan
     from gitsync.testing.coverage import Coverage
@@ -65,18 +65,18 @@ class Gate:
 NO_GATE = Gate(is_run=False)
 
 
-def run_gate(workspace: Workspace, side: CommitSide, plan: Plan, *, is_asked: bool) -> Gate:
+def run_gate(project: Project, side: CommitSide, plan: Plan, *, is_asked: bool) -> Gate:
     """The tests of what `plan` writes and of what calls it, run on the commit's definitions.
 
     is_asked: on the command line; an environment may require it. Raises InvalidInput (INVALID_TEST).
     """
-    environment = workspace.environment
+    environment = project.environment
     if not (is_asked or environment.require_tests) or side.revision is None:
         return NO_GATE
     written = tuple(change.key for change in plan.changes if change.action is not Action.DELETE)
     if not written:
         return NO_GATE if not is_asked else Gate()
-    return _run(workspace, side, written)
+    return _run(project, side, written)
 
 
 @dataclass(slots=True)
@@ -93,29 +93,29 @@ class _Reasons:
         self.lines += lines
 
 
-def _run(workspace: Workspace, side: CommitSide, written: Sequence[Key]) -> Gate:
+def _run(project: Project, side: CommitSide, written: Sequence[Key]) -> Gate:
     from gitsync.commands.running import commit_source, commit_tests
     from gitsync.testing.cases import coverage_of, read_tests, run_cases, select
 
-    source = commit_source(workspace, side)
+    source = commit_source(project, side)
     wanted = source.callers_of(written)
-    files = read_tests(commit_tests(workspace, side.commit))
+    files = read_tests(commit_tests(project, side.commit))
     selection = select(source, files, wanted=lambda case: case.workflow in wanted)
-    folder = str(workspace.git.top / workspace.prefix)
+    folder = str(project.git.top / project.prefix)
     results = list(run_cases(source, selection, modules=(), folder=folder))
     tested = {case.workflow for case in selection.cases if case.skip is None}
     untested = [key for key in sorted(written) if key not in tested]
     own = [case for case in selection.cases if case.workflow in set(written)]
     covered = coverage_of(source, own, results, untested=untested)
-    return Gate(results, covered, untested, _obstacle(workspace, results, covered, untested))
+    return Gate(results, covered, untested, _obstacle(project, results, covered, untested))
 
 
 def _obstacle(
-    workspace: Workspace, results: Sequence[Result], covered: Sequence[Coverage], untested: Sequence[Key]
+    project: Project, results: Sequence[Result], covered: Sequence[Coverage], untested: Sequence[Key]
 ) -> GitsyncError | None:
     from gitsync.render.tests import percent
 
-    environment = workspace.environment
+    environment = project.environment
     reasons = _Reasons()
     failed = [result for result in results if result.verdict in ("failed", "error")]
     if failed:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from gitsync.cli.options import Settings
-from gitsync.cli.progress import counter, watch
+from gitsync.commands.context import Context
 from gitsync.commands.targets import choose_environment, follow_files, open_side
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError, GitError, InvalidInput
@@ -31,13 +30,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Workspace:
+class Project:
     """One ``gitsync.yaml`` with its repository; the database is opened when asked for.
 
     prefix: the file's folder from the repository's top, empty for the top itself.
     """
 
-    settings: Settings
+    context: Context
     config: Config
     git: GitRepository
     prefix: str
@@ -46,22 +45,22 @@ class Workspace:
     @cached_property
     def environment(self) -> Environment:
         """The environment to work on."""
-        return choose_environment(self.config, self.settings)
+        return choose_environment(self.config, self.context)
 
     def database(self, *, command: str, in_place: bool = False, new_tenant: bool = False) -> Database:
-        """The environment's database, open until the workspace closes; raises ConfigError for a server."""
+        """The environment's database, open until the project closes; raises ConfigError for a server."""
         return self.stack.enter_context(
             open_database(self, command=command, in_place=in_place, new_tenant=new_tenant)
         )
 
     def target(self, *, command: str, in_place: bool = False, new_tenant: bool = False) -> Target:
-        """The environment's database or server, open until the workspace closes."""
+        """The environment's database or server, open until the project closes."""
         if self.environment.server is None:
             return self.database(command=command, in_place=in_place, new_tenant=new_tenant)
         side = open_side(
             self.environment,
             self.git.top / self.prefix,
-            self.settings,
+            self.context,
             command=command,
             in_place=in_place,
             new_tenant=new_tenant,
@@ -93,7 +92,7 @@ class Workspace:
 
     def _typed(self, folder: str) -> str:
         """A folder of the repository as one types it where the command runs."""
-        typed = os.path.relpath(self.git.top / folder, self.settings.where.resolve())
+        typed = os.path.relpath(self.git.top / folder, self.context.where.resolve())
         return "" if typed == "." else typed
 
     def work_tree(self) -> WorkTree:
@@ -149,7 +148,7 @@ class Workspace:
         """
         over = overlay or {}
         judge = Judge(registry, self.config_at(side.commit).rules)
-        settings = self.settings
+        context = self.context
         if self.environment.server is not None:
             follow_files(database, side)
         files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
@@ -158,8 +157,7 @@ class Workspace:
         comparison = compare(
             database=database,
             files=files,
-            examine=lambda keys: watch(
-                settings,
+            examine=lambda keys: context.watch(
                 "reading the commit",
                 side.examine([key for key in keys if key not in over], judge),
                 len(keys),
@@ -196,27 +194,27 @@ class HistoryMaker:
 
 
 @contextmanager
-def open_workspace(settings: Settings) -> Iterator[Workspace]:
-    """The workspace around the working directory; raises ConfigError or GitError where there is none."""
-    found = find_config(settings.where)
+def open_project(context: Context) -> Iterator[Project]:
+    """The project around the working directory; raises ConfigError or GitError where there is none."""
+    found = find_config(context.where)
     with ExitStack() as stack:
         if found is None:
-            yield _without_file(settings, stack)
+            yield _without_file(context, stack)
             return
         git = GitRepository.open(found.parent)
         config = parse_config(_read(found), file=_relative(found))
         prefix = found.parent.resolve().relative_to(git.top.resolve()).as_posix()
         prefix = "" if prefix == "." else prefix
-        yield Workspace(settings, _trusted(config, settings, git, prefix), git, prefix, stack)
+        yield Project(context, _trusted(config, context, git, prefix), git, prefix, stack)
 
 
 NO_TRUSTED_CONFIGURATION: Final = "NO_CONFIGURATION_AT_REVISION"
 """The code of the error where the revision of ``--config-from`` has no configuration."""
 
 
-def _trusted(config: Config, settings: Settings, git: GitRepository, prefix: str) -> Config:
+def _trusted(config: Config, context: Context, git: GitRepository, prefix: str) -> Config:
     """`config` with the environments and limits of ``--config-from``: of a commit that strangers cannot change."""
-    revision = settings.config_from
+    revision = context.config_from
     if revision is None:
         return config
     path = f"{prefix}/{FILE_NAME}" if prefix else FILE_NAME
@@ -238,28 +236,28 @@ def _trusted(config: Config, settings: Settings, git: GitRepository, prefix: str
     )
 
 
-def _without_file(settings: Settings, stack: ExitStack) -> Workspace:
+def _without_file(context: Context, stack: ExitStack) -> Project:
     """A bare repository with a configuration in HEAD, or no configuration but a URL in the environment."""
     try:
-        git = GitRepository.open(settings.where)
+        git = GitRepository.open(context.where)
     except GitError as error:
-        if names_target(settings) or error.code != "NOT_A_REPOSITORY":
+        if names_target(context) or error.code != "NOT_A_REPOSITORY":
             raise
-        raise no_configuration(settings.where) from None
+        raise no_configuration(context.where) from None
     head = git.resolve("HEAD") if git.is_bare else None
     data = git.read_file(head, FILE_NAME) if head else None
     if data is not None:
         config = parse_config(data, file=f"HEAD:{FILE_NAME}")
-    elif names_target(settings) or settings.config_from is not None:
+    elif names_target(context) or context.config_from is not None:
         config = Config(FILE_NAME)
     else:
-        raise no_configuration(settings.where)
-    return Workspace(settings, _trusted(config, settings, git, ""), git, "", stack)
+        raise no_configuration(context.where)
+    return Project(context, _trusted(config, context, git, ""), git, "", stack)
 
 
-def names_target(settings: Settings) -> bool:
+def names_target(context: Context) -> bool:
     """Whether option or variable say what to work on, so that no configuration is needed."""
-    return settings.base_url is not None or bool(settings.variables.get(FROM_VARIABLE))
+    return context.base_url is not None or bool(context.variables.get(FROM_VARIABLE))
 
 
 def no_configuration(folder: Path) -> ConfigError:
@@ -271,14 +269,14 @@ def no_configuration(folder: Path) -> ConfigError:
     )
 
 
-def read_settings(settings: Settings) -> tuple[Config, Path]:
+def read_settings(context: Context) -> tuple[Config, Path]:
     """The configuration alone, and its folder, for commands that need no repository."""
-    found = find_config(settings.where)
+    found = find_config(context.where)
     if found is not None:
         return parse_config(_read(found), file=_relative(found)), found.parent
-    if names_target(settings):
-        return Config(FILE_NAME), settings.where
-    raise no_configuration(settings.where)
+    if names_target(context):
+        return Config(FILE_NAME), context.where
+    raise no_configuration(context.where)
 
 
 def registry_of(config: Config, folder: Path) -> Registry | None:
@@ -313,18 +311,18 @@ def _relative(path: Path) -> str:
 
 @contextmanager
 def open_database(
-    workspace: Workspace, *, command: str, in_place: bool = False, new_tenant: bool = False
+    project: Project, *, command: str, in_place: bool = False, new_tenant: bool = False
 ) -> Iterator[Database]:
     """The environment's database."""
-    folder = workspace.git.top / workspace.prefix
+    folder = project.git.top / project.prefix
     with connect(
-        workspace.environment,
+        project.environment,
         folder,
-        workspace.settings,
+        project.context,
         command=command,
         in_place=in_place,
         new_tenant=new_tenant,
-        cache=workspace.git.common_dir / "gitsync",
+        cache=project.git.common_dir / "gitsync",
     ) as database:
         yield database
 
@@ -333,7 +331,7 @@ def open_database(
 def connect(
     environment: Environment,
     folder: Path,
-    settings: Settings,
+    context: Context,
     *,
     command: str,
     in_place: bool = False,
@@ -354,13 +352,13 @@ def connect(
             actor=environment.actor,
             command=command,
             in_place=in_place,
-            lock_timeout=settings.lock_timeout,
+            lock_timeout=context.lock_timeout,
             new_tenant=new_tenant,
-            cache=None if settings.no_cache else cache,
+            cache=None if context.no_cache else cache,
         ) as database,
-        counter(settings, "reading the database") as told,
+        context.caller.count("reading the database") as count,
     ):
-        database.on_progress = told
+        database.on_progress = count
         yield database
 
 

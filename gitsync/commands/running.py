@@ -22,7 +22,7 @@ from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Document, Key
 
 if TYPE_CHECKING:
-    from gitsync.commands.project import Workspace
+    from gitsync.commands.project import Project
     from gitsync.stores.git.commit import CommitSide
 
 _CALL = CALL.encode()
@@ -107,15 +107,15 @@ def _calls_in(data: bytes, key: Key) -> frozenset[Key]:
         return frozenset()
 
 
-def file_source(workspace: Workspace) -> Source:
+def file_source(project: Project) -> Source:
     """The files as they stand."""
-    if workspace.git.is_bare:
+    if project.git.is_bare:
         raise ConfigError(
-            f"{workspace.git.top} is a bare repository and has no files",
+            f"{project.git.top} is a bare repository and has no files",
             code="BARE_REPOSITORY",
             cure="name a commit: `--ref HEAD`",
         )
-    disk, folder = Disk(workspace.git.top), workspace.folder_at(workspace.config)
+    disk, folder = Disk(project.git.top), project.folder_at(project.config)
     names = [name for name in disk.names(disk.top / folder) if name.endswith(SUFFIX)]
     paths = {
         Key(stem): disk.top / folder / name for name in names if is_key(stem := name.removesuffix(SUFFIX))
@@ -124,14 +124,14 @@ def file_source(workspace: Workspace) -> Source:
     def load(keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         for key in sorted(keys):
             file = f"{folder}/{key}{SUFFIX}".lstrip("/")
-            data = disk.read(paths[key], most=workspace.config.limits.file)
+            data = disk.read(paths[key], most=project.config.limits.file)
             yield key, read_workflow(data, file=file, key=key)
 
     def texts() -> Iterator[tuple[Key, bytes]]:
         return ((key, disk.read(path)) for key, path in paths.items())
 
     blobs = _LazyDigests(disk, paths)
-    return Source("the files", blobs, load, texts, file_registry(workspace))
+    return Source("the files", blobs, load, texts, file_registry(project))
 
 
 class _LazyDigests(Mapping[Key, str]):
@@ -153,14 +153,14 @@ class _LazyDigests(Mapping[Key, str]):
         return len(self._paths)
 
 
-def file_registry(workspace: Workspace) -> Registry | None:
+def file_registry(project: Project) -> Registry | None:
     """The registry as its file stands, of a bare repository that of HEAD; ``None`` where none is configured."""
-    if workspace.config.registry is not None and workspace.git.is_bare:
-        return workspace.registry_at(workspace.git.resolve("HEAD") or "")
-    return registry_of(workspace.config, workspace.git.top / workspace.prefix)
+    if project.config.registry is not None and project.git.is_bare:
+        return project.registry_at(project.git.resolve("HEAD") or "")
+    return registry_of(project.config, project.git.top / project.prefix)
 
 
-def commit_source(workspace: Workspace, side: CommitSide) -> Source:
+def commit_source(project: Project, side: CommitSide) -> Source:
     """The workflows of one commit."""
 
     def texts() -> Iterator[tuple[Key, bytes]]:
@@ -170,25 +170,25 @@ def commit_source(workspace: Workspace, side: CommitSide) -> Source:
         return ((key, data) for key, (_, data) in pairs if len(data) <= side.largest)
 
     return Source(
-        f"commit {side.commit[:10]}", side.blobs, side.load, texts, workspace.registry_at(side.commit)
+        f"commit {side.commit[:10]}", side.blobs, side.load, texts, project.registry_at(side.commit)
     )
 
 
-def database_source(workspace: Workspace, *, command: str) -> Source:
+def database_source(project: Project, *, command: str) -> Source:
     """The workflows of the environment; the registry is the file's."""
-    database = workspace.database(command=command)
+    database = project.database(command=command)
     digests = database.snapshot().digests
 
     def texts() -> Iterator[tuple[Key, bytes]]:
         return ((key, canonical_bytes(document)) for key, document in database.load(digests))
 
-    return Source(workspace.environment.name, digests, database.load, texts, file_registry(workspace))
+    return Source(project.environment.name, digests, database.load, texts, file_registry(project))
 
 
-def file_tests(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
+def file_tests(project: Project) -> Iterator[tuple[str, bytes]]:
     """Name and content of each test file beside the workflows, sorted."""
-    folder = workspace.git.top / workspace.prefix
-    yield from _iter_yaml(Disk(workspace.git.top), folder / TESTS, folder)
+    folder = project.git.top / project.prefix
+    yield from _iter_yaml(Disk(project.git.top), folder / TESTS, folder)
 
 
 def path_tests(where: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
@@ -209,19 +209,19 @@ def path_tests(where: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]
             ) from error
 
 
-def commit_tests(workspace: Workspace, commit: str) -> Iterator[tuple[str, bytes]]:
+def commit_tests(project: Project, commit: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of each test file in a commit, sorted."""
-    folder = "/".join(part for part in (workspace.prefix, TESTS) if part)
-    found = dict(_iter_blobs(workspace, commit, folder, TESTS))
-    contents = workspace.git.read_blobs(found.values())
+    folder = "/".join(part for part in (project.prefix, TESTS) if part)
+    found = dict(_iter_blobs(project, commit, folder, TESTS))
+    contents = project.git.read_blobs(found.values())
     for name, (_, data) in zip(found, contents, strict=True):
         yield name, data
 
 
-def _iter_blobs(workspace: Workspace, commit: str, folder: str, shown: str) -> Iterator[tuple[str, str]]:
-    for name, entry in sorted(workspace.git.tree(commit, folder).items()):
+def _iter_blobs(project: Project, commit: str, folder: str, shown: str) -> Iterator[tuple[str, str]]:
+    for name, entry in sorted(project.git.tree(commit, folder).items()):
         if entry.kind == "tree":
-            yield from _iter_blobs(workspace, commit, f"{folder}/{name}", f"{shown}/{name}")
+            yield from _iter_blobs(project, commit, f"{folder}/{name}", f"{shown}/{name}")
         elif name.endswith(YAML) and entry.mode in ("100644", "100755"):
             yield f"{shown}/{name}", entry.oid
 
@@ -233,16 +233,16 @@ def _iter_yaml(disk: Disk, folder: Path, root: Path) -> Iterator[tuple[str, byte
 
 
 def changed_since(
-    workspace: Workspace, source: Source, files: Iterable[tuple[str, bytes]], revision: str
+    project: Project, source: Source, files: Iterable[tuple[str, bytes]], revision: str
 ) -> tuple[frozenset[Key], frozenset[str]]:
     """Keys whose file, or that of one they call, differs from `revision`; names of test files that differ.
 
     Where the registry differs, everything does.
     """
-    side = workspace.commit_side(revision)
-    if workspace.registry_at(side.commit) != source.registry:
+    side = project.commit_side(revision)
+    if project.registry_at(side.commit) != source.registry:
         return source.keys, frozenset(name for name, _ in files)
     moved = {key for key in source.keys if source.blobs[key] != side.blobs.get(key)}
-    old = dict(commit_tests(workspace, side.commit))
+    old = dict(commit_tests(project, side.commit))
     changed_files = frozenset(name for name, data in files if old.get(name) != data)
     return source.callers_of(moved), changed_files

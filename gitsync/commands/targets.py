@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
-import click
-
-from gitsync.cli.options import Settings
-from gitsync.cli.progress import counter
+from gitsync.commands.context import Context
 from gitsync.config import Config, Environment, Server
+from gitsync.errors import UsageError
 
 if TYPE_CHECKING:
     from gitsync.errors import Problem
@@ -38,30 +36,30 @@ _VARIABLES: Final = {
 }
 
 
-def choose_environment(config: Config, settings: Settings) -> Environment:
+def choose_environment(config: Config, context: Context) -> Environment:
     """The environment that a command works on: the server of ``--base-url``, or one of the configuration.
 
     Raises ConfigError, and UsageError where options for a server meet a database.
     """
-    if settings.base_url is not None:
-        if settings.environment is not None:
-            raise click.UsageError("--base-url and -e name two targets; choose one")
-        return _named_by_option(settings, settings.base_url)
-    environment = config.environment(settings.environment, settings.variables, settings.given)
-    if environment.server is None and settings.given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(settings.given))
-        raise click.UsageError(
+    if context.base_url is not None:
+        if context.environment is not None:
+            raise UsageError("--base-url and -e name two targets; choose one")
+        return _named_by_option(context, context.base_url)
+    environment = config.environment(context.environment, context.variables, context.given)
+    if environment.server is None and context.given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(context.given))
+        raise UsageError(
             f"{options}: only for a server, and {environment.name} is a database; "
             "add --base-url, or choose an environment that has a url"
         )
     return environment
 
 
-def _named_by_option(settings: Settings, url: str) -> Environment:
+def _named_by_option(context: Context, url: str) -> Environment:
     """An environment of its own; what the command line does not say is looked for in the variables."""
-    variables = {field: settings.variables.get(name) or None for field, name in _VARIABLES.items()}
-    tenant = settings.given.get("tenant") or variables.pop("tenant", None)
-    secrets = {field: text for field, text in settings.given.items() if field != "tenant"}
+    variables = {field: context.variables.get(name) or None for field, name in _VARIABLES.items()}
+    tenant = context.given.get("tenant") or variables.pop("tenant", None)
+    secrets = {field: text for field, text in context.given.items() if field != "tenant"}
     named = secrets or variables
     server = Server(url, cookie=named.get("cookie"), token=named.get("token"), api_key=named.get("api_key"))
     return Environment(urlsplit(url).netloc.rpartition("@")[2] or "server", "", tenant=tenant, server=server)
@@ -71,7 +69,7 @@ def _named_by_option(settings: Settings, url: str) -> Environment:
 def open_side(
     environment: Environment,
     folder: Path,
-    settings: Settings,
+    context: Context,
     *,
     command: str,
     in_place: bool = False,
@@ -85,20 +83,20 @@ def open_side(
         from gitsync.commands.project import connect
 
         with connect(
-            environment, folder, settings, command=command, in_place=in_place, new_tenant=new_tenant
+            environment, folder, context, command=command, in_place=in_place, new_tenant=new_tenant
         ) as database:
             yield database
         return
     with (
-        open_server(environment, settings, in_place=in_place) as side,
-        counter(settings, "reading the server") as told,
+        open_server(environment, context, in_place=in_place) as side,
+        context.caller.count("reading the server") as count,
     ):
-        side.on_progress = told
+        side.on_progress = count
         yield side
 
 
 @contextmanager
-def open_server(environment: Environment, settings: Settings, *, in_place: bool = False) -> Iterator[Api]:
+def open_server(environment: Environment, context: Context, *, in_place: bool = False) -> Iterator[Api]:
     """The side of a server; says so where the way to it is not encrypted."""
     from gitsync.stores.http.access import Credentials, is_exposed
     from gitsync.stores.http.store import Api
@@ -108,7 +106,7 @@ def open_server(environment: Environment, settings: Settings, *, in_place: bool 
     credentials = Credentials(cookie=server.cookie, token=server.token, api_key=server.api_key)
     side = Api(server.url, credentials, tenant=environment.tenant, in_place=in_place)
     if is_exposed(server.url):
-        settings.tell(f"warning: {side.address} is not encrypted: whoever listens can take the credentials")
+        context.tell(f"warning: {side.address} is not encrypted: whoever listens can take the credentials")
     with side:
         yield side
 
@@ -136,21 +134,21 @@ def find_obstacles(target: Target, plan: Plan, comparison: Comparison, side: Com
 
 
 def check_target(
-    target: Target, settings: Settings, plan: Plan, comparison: Comparison, side: CommitSide
+    target: Target, context: Context, plan: Plan, comparison: Comparison, side: CommitSide
 ) -> None:
     """Raise for what the target cannot do with a plan, and for what it may hold already; see `check_changes`."""
     calls = {key: facts.calls for key, facts in comparison.facts.items()}
     check_changes(target, plan.changes, calls, side.path)
-    check_creates(target, settings, plan.changes, may_hide=comparison.database.may_hide)
+    check_creates(target, context, plan.changes, may_hide=comparison.database.may_hide)
 
 
-def check_creates(target: Target, settings: Settings, changes: Sequence[Change], *, may_hide: str) -> None:
+def check_creates(target: Target, context: Context, changes: Sequence[Change], *, may_hide: str) -> None:
     """Raise Refused where a database may hold what would be created; a server refuses that by itself."""
     from gitsync.stores.http.store import Api
     from gitsync.sync.model import Action
 
     if not isinstance(target, Api):
-        check_complete(target, settings, changes, Action.CREATE, may_hide=may_hide)
+        check_complete(target, context, changes, Action.CREATE, may_hide=may_hide)
 
 
 def check_changes(
@@ -179,13 +177,13 @@ def check_changes(
         )
 
 
-def tell_limits(target: Target, changes: Sequence[Change], settings: Settings) -> None:
+def tell_limits(target: Target, changes: Sequence[Change], context: Context) -> None:
     """Say what a person should know before changes are sent to a server."""
     from gitsync.stores.http.store import Api
 
     if isinstance(target, Api):
         for note in target.notes(changes):
-            settings.tell(f"note: {note}")
+            context.tell(f"note: {note}")
 
 
 def warn_of_hidden(target: Target) -> list[str]:
@@ -195,13 +193,13 @@ def warn_of_hidden(target: Target) -> list[str]:
 
 
 def check_complete(
-    target: Target, settings: Settings, changes: Sequence[Change], action: Action, *, may_hide: str
+    target: Target, context: Context, changes: Sequence[Change], action: Action, *, may_hide: str
 ) -> None:
     """Raise Refused where `action` would follow from the absence of what may only be hidden; may_hide: why."""
     from gitsync.stores.http.store import Api
     from gitsync.sync.plan import check_complete as check
 
-    if settings.assume_complete:
+    if context.assume_complete:
         return
     if isinstance(target, Api):
         cure = "sign in as an administrator (`--cookie`), from whom nothing is hidden"

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gitsync.commands.file_project import Base, Checked, Project, check_project
+from gitsync.commands.file_project import Base, Checked, FileProject, check_project
 from gitsync.rules.rule import Example
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import normalise
@@ -54,7 +54,7 @@ def check_example(example: Example, folder: Path) -> Checked:
             _put_name(example.text, workflows)
         case "revision":
             base = Base("main", {Key("a"): normalise(_changed(json.loads(example.before)))})
-    project = Project(folder / "gitsync.yaml", folder)
+    project = FileProject(folder / "gitsync.yaml", folder)
     checked = check_project(project, base=base)
     about = "registry.yaml" if example.kind == "registry" else ""
     # what `caller` and `other` are there for is not the example's own
