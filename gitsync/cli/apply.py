@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -44,33 +43,14 @@ def command(context: click.Context, file: str) -> int:
     is refused, and nothing is written. The commit has to be in this clone, on whatever branch.
     Nobody is asked: the plan is what was reviewed.
     """
-    from gitsync.cli.deploy import Deploy
-    from gitsync.cli.outcome import announce, tell_warnings
+    from gitsync.cli.emit import emit
     from gitsync.commands.project import open_project
-    from gitsync.sync.push import plan_push
-    from gitsync.sync.saved_plan import as_saved, check_fresh
+    from gitsync.commands.push import apply
 
     settings = settings_of(context)
     saved = _read(settings, file)
     with open_project(settings.context()) as project:
-        limits = replace(
-            project.config.limits,
-            max_overwrites=saved.options.limits.max_overwrites,
-            max_deletes=saved.options.limits.max_deletes,
-        )
-        options = replace(saved.options, limits=limits)
-        side = project.commit_side(saved.commit)
-        database = project.target(command="apply", in_place=options.in_place, new_tenant=saved.new_tenant)
-        announce(project, settings, database.address)
-        _check_database(saved, database.identity(), file)
-        database.require_ledger()
-        registry = project.registry_at(side.commit)
-        comparison = project.compare(side, database, select=saved.keys, registry=registry)
-        tell_warnings(settings, comparison.misplaced)
-        check_fresh(saved, comparison)
-        comparison = replace(comparison, number=saved.number)
-        plan = as_saved(plan_push(comparison, options), saved)
-        return Deploy(project, side, database, comparison, plan, options, "apply").run(is_reviewed=True)
+        return emit(apply(project, saved, file=file, with_words=settings.is_markdown), settings)
 
 
 def _read(settings: Settings, file: str) -> SavedPlan:
@@ -99,15 +79,3 @@ def _read(settings: Settings, file: str) -> SavedPlan:
             cure=f"`export {FROM_VARIABLE}=…`",
         )
     return saved
-
-
-def _check_database(saved: SavedPlan, identity: str, file: str) -> None:
-    from gitsync.errors import ConfigError
-
-    if saved.database != identity:
-        raise ConfigError(
-            f"{file} was made for another database or tenant, though the environment has the same name; "
-            "nothing was written",
-            code="OTHER_ENVIRONMENT",
-            cure="check the environment's URL and tenant, or make a new plan with `gitsync plan --out FILE`",
-        )

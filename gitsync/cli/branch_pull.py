@@ -15,7 +15,6 @@ from gitsync.sync.pull import (
     PullPlan,
     base_need,
     changes_back,
-    check_pull,
     find_dangling,
     plan_branch_pull,
     pull_marks,
@@ -56,14 +55,18 @@ class BranchPull:
     def run(self, keys: Sequence[str], message: str | None) -> int:
         """The exit code of the whole of it."""
         from gitsync.cli.outcome import finish
-        from gitsync.commands.targets import check_complete
+        from gitsync.commands.targets import incomplete_source
 
         compared = self.project.compare(self.side, self.database, select=keys)
         comparison = find_dangling(compared, database=self.database, files=self.side)
         plan = plan_branch_pull(comparison, self.options)
-        check_pull(plan, comparison, self.options)
+        plan.check()
         may_hide = comparison.database.may_hide
-        check_complete(self.database, self.settings.context(), plan.changes, Action.DELETE, may_hide=may_hide)
+        error = incomplete_source(
+            self.database, self.settings.context(), plan.changes, Action.DELETE, may_hide=may_hide
+        )
+        if error is not None:
+            raise error
         made = self._write(comparison, plan, message)
         outcome = pull_outcome(PullPlan(made.plan, ()))
         self._print(comparison, made, outcome)

@@ -16,7 +16,6 @@ from gitsync.cli.options import (
     server_options,
     settings_of,
 )
-from gitsync.cli.output import echo
 
 
 @click.command(
@@ -44,53 +43,12 @@ def command(context: click.Context, keys: tuple[str, ...], ref: str, exit_code: 
     git's, as a push; the database's edits lead from git's content to the database's, as a pull. Where both have
     moved, both changes are shown against their base, if the base's content is in git.
     """
-    from gitsync.cli.outcome import drift_exit, finish, tell_warnings, unreadable_outcome
-    from gitsync.commands.difference import Differ
+    from gitsync.cli.emit import emit
+    from gitsync.commands.diff import diff
     from gitsync.commands.project import open_project
-    from gitsync.render.difference import MASKED
-    from gitsync.sync.states import State
 
     settings = settings_of(context)
     with open_project(settings.context()) as project:
-        side = project.commit_side(ref)
-        database = project.target(command="diff")
-        comparison = project.compare(side, database, select=keys)
-        tell_warnings(settings, comparison.misplaced)
-        apart = [entry for entry in comparison.entries if entry.state is not State.IN_SYNC]
-        differ = Differ(project.git, side, database)
-        if settings.is_json:
-            from gitsync.render.json import head, render_json
-
-            value = {
-                **head("diff", environment=project.environment.name, commit=side.revision),
-                "workflows": [
-                    {**found.entry.as_json(), "summary": found.words, "diff": list(found.lines)}
-                    for found in differ.differences(apart)
-                ],
-            }
-            echo(render_json(value), nl=False)
-        elif settings.is_markdown:
-            from gitsync.commands.difference import MOST_TOLD
-            from gitsync.render.markdown import render_diff
-
-            page = render_diff(
-                apart,
-                differ.differences(apart[:MOST_TOLD]),
-                environment=project.environment.name,
-                commit=side.revision,
-                lines=not words,
-            )
-            echo(page, nl=False)
-        else:
-            from gitsync.render.text import print_diff, say
-
-            console = settings.console()
-            for found in differ.differences(apart):
-                say(console, f"{found.entry.key}: {found.entry.state}: {found.words}", style="bold")
-                if not words:
-                    print_diff(console, iter(found.lines))
-            if not apart:
-                settings.tell("no differences")
-        if differ.secrets and not settings.is_markdown:
-            settings.tell(f"note: {MASKED}")
-        return finish(settings, unreadable_outcome(apart)) or (drift_exit(apart) if exit_code else 0)
+        report = diff(project, keys=keys, ref=ref)
+        code = emit(report, settings, words=words)
+    return code if exit_code or report.error else 0

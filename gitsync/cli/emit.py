@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, ClassVar, Protocol
-
-import click
+from typing import Any
 
 from gitsync.cli.options import Settings
-from gitsync.errors import GitsyncError
-
-
-class Report(Protocol):
-    """What a command did: ``kind`` names the module of ``gitsync.render`` that draws it.
-
-    error: what it ended with after all else was done. exit_code: of a run that ended without one.
-    """
-
-    kind: ClassVar[str]
-
-    @property
-    def error(self) -> GitsyncError | None: ...
-
-    @property
-    def exit_code(self) -> int: ...
+from gitsync.cli.output import echo
+from gitsync.commands.report import Report
 
 
 def emit(report: Report, settings: Settings, **wishes: Any) -> int:
@@ -38,9 +22,11 @@ def emit(report: Report, settings: Settings, **wishes: Any) -> int:
     elif settings.output == "json":
         from gitsync.render.json import render_json
 
-        click.echo(render_json(drawing.as_json(report)), nl=False)
+        echo(render_json(drawing.as_json(report)), nl=False)
     else:
-        click.echo(getattr(drawing, f"render_{settings.output}")(report, **wishes), nl=False)
+        echo(getattr(drawing, f"render_{settings.output}")(report, **wishes), nl=False)
+    for note in report.notes:
+        settings.tell(note)
     if report.error is None:
         return report.exit_code
     if settings.output == "text":

@@ -118,15 +118,17 @@ def command(context: click.Context, /, file: str, dry_run: bool, **values: Any) 
 def _tell(settings: Settings, planned: PlannedImport, bundle: BundleSide, target: Target) -> None:
     """Say what a person should know; raise for what a server cannot do."""
     from gitsync.cli.outcome import tell_warnings
-    from gitsync.commands.targets import check_changes, check_creates, tell_limits
+    from gitsync.commands.targets import doubtful_creates, tell_limits, unsupported_changes
     from gitsync.workflow.references import called_keys
 
     tell_warnings(settings, planned.problems)
     for warning in planned.warnings:
         settings.tell(f"warning: {warning}")
     calls = {key: called_keys(document) for key, document in bundle.content.documents.items()}
-    check_changes(target, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}")
-    check_creates(target, settings.context(), planned.changes, may_hide=target.may_hide())
+    error = unsupported_changes(target, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}")
+    error = error or doubtful_creates(target, settings.context(), planned.changes, may_hide=target.may_hide())
+    if error is not None:
+        raise error
     tell_limits(target, planned.changes, settings.context())
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,19 +17,9 @@ from gitsync.cli.options import (
     keys_argument,
     ref_option,
     server_options,
-    settings_behind,
     settings_of,
 )
-from gitsync.cli.output import echo
-from gitsync.cli.policy import policy_options, push_options
-
-if TYPE_CHECKING:
-    from gitsync.cli.options import Settings
-    from gitsync.commands.project import Project
-    from gitsync.commands.targets import Target
-    from gitsync.errors import GitsyncError, Problem
-    from gitsync.sync.plan import Plan
-    from gitsync.sync.push import Outlook
+from gitsync.cli.policy import policy_options, wishes_of
 
 
 @click.command(
@@ -70,151 +58,25 @@ def command(
     With --out, a plan that nothing stops is saved with its policy, for `gitsync apply` to do exactly that.
     With --config-from, a revision without gitsync.yaml has no environment to plan for: that is said, and no error.
     """
-    from gitsync.commands.project import NO_TRUSTED_CONFIGURATION
-    from gitsync.errors import ConfigError
+    from gitsync.cli.emit import emit
+    from gitsync.cli.files import write_output
+    from gitsync.commands.project import NoTrustedConfiguration, open_project
+    from gitsync.commands.push import SkippedPlan, plan
+    from gitsync.sync.saved_plan import render_saved_plan
 
     settings = settings_of(context)
+    wishes = wishes_of(keys, ref, values)
     try:
-        return _plan(settings, keys, ref, exit_code=exit_code, out=out, values=values)
-    except ConfigError as error:
-        if error.code != NO_TRUSTED_CONFIGURATION:
-            raise
-        _skip(settings, f"no plan: {error.message}")
-        return 0
-
-
-def _skip(settings: Settings, why: str) -> None:
-    """Say that there is nothing to plan for."""
-    from gitsync.sync.plan import Plan
-
-    name = settings.environment or settings.variables.get("GITSYNC_ENV") or ""
-    if settings.is_json:
-        from gitsync.render.json import plan_json, render_json
-
-        empty = plan_json("plan", Plan((), (), (), (), 0, {}), environment=name, commit=None, warnings=[why])
-        echo(render_json(empty), nl=False)
-    elif settings.is_markdown:
-        from gitsync.render.markdown import render_skipped
-
-        echo(render_skipped("plan", name, why), nl=False)
-    settings.tell(f"note: {why}")
-
-
-def _plan(
-    settings: Settings,
-    keys: tuple[str, ...],
-    ref: str,
-    *,
-    exit_code: bool,
-    out: str | None,
-    values: dict[str, Any],
-) -> int:
-    from gitsync.cli.beside import look_beside
-    from gitsync.cli.files import write_output
-    from gitsync.cli.outcome import plan_exit, tell_unchecked, tell_warnings
-    from gitsync.commands.project import open_project
-    from gitsync.commands.targets import check_target, find_obstacles, tell_limits
-    from gitsync.errors import GitsyncError
-    from gitsync.sync.push import Outlook, check_push, find_problems, find_warnings, plan_push
-    from gitsync.sync.saved_plan import SavedPlan, render_saved_plan
-
-    with open_project(settings.context()) as project:
-        options = push_options(project, values)
-        side = project.commit_side(ref)
-        database = project.target(command="plan", in_place=options.in_place, new_tenant=values["new_tenant"])
-        registry = project.registry_at(side.commit)
-        tell_unchecked(settings, registry)
-        comparison = project.compare(side, database, select=keys, registry=registry)
-        plan = plan_push(comparison, options)
-        problems = [
-            *find_problems(plan, comparison, source=side, raw_calls=database.raw_calls),
-            *find_obstacles(database, plan, comparison, side),
-        ]
-        doubts = find_warnings(plan, comparison)
-        tell_warnings(settings, comparison.misplaced)
-        tell_warnings(settings, doubts)
-        obstacle: GitsyncError | None = None
-        outlook = Outlook()
-        try:
-            outlook = check_push(plan, comparison, options, source=side, target=database)
-            check_target(database, settings.context(), plan, comparison, side)
-        except GitsyncError as error:
-            obstacle = error
-        beside = look_beside(project, side, database, plan, options, obstacle, is_tested=values["test"])
-        obstacle = beside.obstacle
-        if settings.is_json:
-            from gitsync.render.json import calls_json, error_json, plan_json, render_json
-
-            more: dict[str, Any] = {
-                "problems": [problem.as_json() for problem in problems],
-                "wouldFail": error_json(obstacle) if obstacle else None,
-                "relinked": calls_json(outlook.relinked),
-                "warnings": [*comparison.warnings, *map(str, doubts)],
-                **beside.as_json(),
-            }
-            name = project.environment.name
-            echo(
-                render_json(plan_json("plan", plan, environment=name, commit=side.revision, **more)), nl=False
-            )
-        elif settings.is_markdown:
-            from gitsync.cli.page import make_page, print_page
-
-            print_page(
-                replace(
-                    make_page("plan", project, side, database, comparison, plan), notes=[*beside.lines()]
-                ),
-                obstacle,
-                outlook.relinked,
-                problems=problems,
-            )
-        else:
-            _print_text(project, database, plan, outlook, obstacle, [*beside.lines()], problems)
-        tell_limits(database, plan.changes, settings.context())
-        if out is not None and obstacle is not None:
-            settings.tell(f"{out} was not written, since a push would stop")
-            return obstacle.exit_code
-        if out is not None:
-            saved = SavedPlan(
-                environment=project.environment.name,
-                database=database.identity(),
-                commit=side.commit,
-                keys=keys,
-                options=options,
-                number=comparison.number,
-                changes=plan.changes,
-                new_tenant=values["new_tenant"],
-            )
-            write_output(settings, out, render_saved_plan(saved))
-            settings.tell(f"saved as {out}; next: `gitsync apply {out}`")
-        if not exit_code:
-            return 0
-        return obstacle.exit_code if obstacle else plan_exit(plan)
-
-
-def _print_text(
-    project: Project,
-    database: Target,
-    plan: Plan,
-    outlook: Outlook,
-    obstacle: GitsyncError | None,
-    told: Sequence[str],
-    problems: Sequence[Problem],
-) -> None:
-    from gitsync.render.text import print_plan, print_relinked, say, summary
-
-    console = settings_behind(project).console()
-    say(console, f"{project.environment.name}: {database.address}")
-    print_plan(console, plan)
-    print_relinked(console, outlook.relinked)
-    say(
-        console,
-        summary(plan.changes, ("to create", "to overwrite", "to delete")) or "nothing to write",
-    )
-    for text in told:
-        say(console, text)
-    if obstacle:
-        say(console, f"a push would stop: {obstacle.message} [{obstacle.code}]", style="red")
-        for line in (*problems, *obstacle.lines):
-            say(console, f"  {line}")
-        if obstacle.cure:
-            say(console, f"  next: {obstacle.cure}")
+        with open_project(settings.context()) as project:
+            report = plan(project, with_words=settings.is_markdown, **wishes)
+            code = emit(report, settings)
+    except NoTrustedConfiguration as error:
+        name = settings.environment or settings.variables.get("GITSYNC_ENV") or ""
+        return emit(SkippedPlan(name, f"no plan: {error.message}"), settings)
+    if out is not None and report.saved is None:
+        settings.tell(f"{out} was not written, since a push would stop")
+        return code
+    if out is not None and report.saved is not None:
+        write_output(settings, out, render_saved_plan(report.saved))
+        settings.tell(f"saved as {out}; next: `gitsync apply {out}`")
+    return code if exit_code else 0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from gitsync.commands.project import Project
-    from gitsync.sync.push import PushOptions
+    from gitsync.commands.push import PushWishes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,25 +58,27 @@ def policy_options(function: F) -> F:
     return function
 
 
-def push_options(project: Project, values: dict[str, Any]) -> PushOptions:
-    """The options as the command line and the configuration have them."""
+def wishes_of(keys: tuple[str, ...], ref: str, values: dict[str, Any]) -> PushWishes:
+    """Return what the command line asks of a push."""
     from gitsync.sync.plan import Policy
-    from gitsync.sync.push import PushOptions
 
     if values["update"] and values["force"]:
         raise click.UsageError("--update and --force are two policies; choose one")
-    policy = Policy.FORCE if values["force"] else Policy.UPDATE if values["update"] else Policy.CREATE_ONLY
-    in_place = values["in_place"]
-    return PushOptions(
-        policy=policy,
-        prune=values["prune"],
-        in_place=project.environment.overwrite == "in-place" if in_place is None else in_place,
-        limits=replace(
-            project.config.limits,
-            max_overwrites=values["max_overwrites"],
-            max_deletes=values["max_deletes"],
-        ),
-        skip_conflicts=values["skip_conflicts"],
-        fail_on_drift=values["fail_on_drift"],
-        discard_runs=values["discard_runs"],
-    )
+    return {
+        "keys": keys,
+        "ref": ref,
+        "policy": Policy.FORCE
+        if values["force"]
+        else Policy.UPDATE
+        if values["update"]
+        else Policy.CREATE_ONLY,
+        "prune": values["prune"],
+        "in_place": values["in_place"],
+        "skip_conflicts": values["skip_conflicts"],
+        "fail_on_drift": values["fail_on_drift"],
+        "discard_runs": values["discard_runs"],
+        "max_overwrites": values["max_overwrites"],
+        "max_deletes": values["max_deletes"],
+        "test": values["test"],
+        "new_tenant": values["new_tenant"],
+    }

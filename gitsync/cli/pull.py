@@ -135,19 +135,23 @@ class _Pull:
 
     def write(self, keys: tuple[str, ...]) -> PullPlan:
         """Plan, check, ask, and write what is clean, with its marks in the ledger."""
-        from gitsync.commands.targets import check_complete
+        from gitsync.commands.targets import incomplete_source
         from gitsync.sync.marks import in_step_marks, record_quietly
         from gitsync.sync.model import Action, Deployment, MarkKind
-        from gitsync.sync.pull import check_pull, find_dangling, plan_pull, pull_marks
+        from gitsync.sync.pull import find_dangling, plan_pull, pull_marks
 
         side, database, uncommitted = self.side, self.database, self.side.uncommitted
         compared = self.project.compare(side, database, select=keys, overlay=uncommitted)
         self.comparison = comparison = find_dangling(compared, database=database, files=side)
         pulled = plan_pull(comparison, self.options, uncommitted=uncommitted.keys())
         plan = pulled.plan
-        check_pull(plan, comparison, self.options)
+        plan.check()
         may_hide = comparison.database.may_hide
-        check_complete(database, self.settings.context(), plan.changes, Action.DELETE, may_hide=may_hide)
+        error = incomplete_source(
+            database, self.settings.context(), plan.changes, Action.DELETE, may_hide=may_hide
+        )
+        if error is not None:
+            raise error
         deletes = plan.count(Action.DELETE)
         self.settings.confirm(
             f"This will delete {deletes} of {plan.existing} files. Go on?", risk=deletes > 0

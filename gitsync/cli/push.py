@@ -18,7 +18,7 @@ from gitsync.cli.options import (
     server_options,
     settings_of,
 )
-from gitsync.cli.policy import policy_options, push_options
+from gitsync.cli.policy import policy_options, wishes_of
 
 
 @click.command(
@@ -48,28 +48,11 @@ def command(context: click.Context, /, keys: tuple[str, ...], ref: str, **values
     --update overwrites where only git has moved. Edits made in the database alone are left and reported.
     Everything is checked before anything is written, and read back before it is committed.
     """
-    from gitsync.cli.deploy import Deploy
-    from gitsync.cli.outcome import announce, tell_unchecked, tell_warnings
+    from gitsync.cli.emit import emit
     from gitsync.commands.project import open_project
-    from gitsync.sync.push import plan_push
+    from gitsync.commands.push import push
 
     settings = settings_of(context)
+    wishes = wishes_of(keys, ref, values)
     with open_project(settings.context()) as project:
-        options = push_options(project, values)
-        side = project.commit_side(ref)
-        registry = project.registry_at(side.commit)
-        database = project.target(command="push", in_place=options.in_place, new_tenant=values["new_tenant"])
-        announce(project, settings, database.address)
-        if side.revision is None:
-            settings.tell("there is no commit yet; `git add` and `git commit` the workflows first")
-        elif registry is None:
-            settings.tell(
-                "note: no registry is configured, so actions and schemas are not checked against the runtime"
-            )
-        tell_unchecked(settings, registry)
-        database.require_ledger()
-        comparison = project.compare(side, database, select=keys, registry=registry)
-        tell_warnings(settings, comparison.misplaced)
-        plan = plan_push(comparison, options)
-        deploy = Deploy(project, side, database, comparison, plan, options, "push", is_tested=values["test"])
-        return deploy.run(count_unsent=ref == "HEAD" and not project.git.is_bare)
+        return emit(push(project, with_words=settings.is_markdown, **wishes), settings)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gitsync.errors import GitsyncError, InvalidInput
 from gitsync.sync.model import Action
@@ -36,30 +36,6 @@ class Gate:
         """Raise what speaks against the plan."""
         if self.obstacle is not None:
             raise self.obstacle
-
-    def as_json(self) -> dict[str, Any]:
-        """The member ``tests`` of a plan's JSON; nothing where no test was asked for."""
-        if not self.is_run:
-            return {}
-        from gitsync.render.tests import report_json
-
-        return {"tests": report_json(self.results, self.covered) | {"untested": list(self.untested)}}
-
-    def lines(self) -> Iterator[str]:
-        """The verdict as text."""
-        if not self.is_run:
-            return
-        from gitsync.render.tests import percent, summary
-        from gitsync.testing.coverage import share_of
-
-        share = (
-            f"; {percent(share_of(self.covered)).strip()} of steps and branches reached"
-            if self.covered
-            else ""
-        )
-        yield f"tests: {summary(self.results)}{share}"
-        if self.untested:
-            yield f"  without a test: {', '.join(self.untested)}"
 
 
 NO_GATE = Gate(is_run=False)

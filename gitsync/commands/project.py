@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gitsync.commands.context import Context
@@ -208,8 +208,10 @@ def open_project(context: Context) -> Iterator[Project]:
         yield Project(context, _trusted(config, context, git, prefix), git, prefix, stack)
 
 
-NO_TRUSTED_CONFIGURATION: Final = "NO_CONFIGURATION_AT_REVISION"
-"""The code of the error where the revision of ``--config-from`` has no configuration."""
+class NoTrustedConfiguration(ConfigError):
+    """The revision of ``--config-from`` has no configuration."""
+
+    code = "NO_CONFIGURATION_AT_REVISION"
 
 
 def _trusted(config: Config, context: Context, git: GitRepository, prefix: str) -> Config:
@@ -221,9 +223,8 @@ def _trusted(config: Config, context: Context, git: GitRepository, prefix: str) 
     commit = git.resolve(revision)
     data = None if commit is None else git.read_file(commit, path)
     if data is None:
-        raise ConfigError(
+        raise NoTrustedConfiguration(
             f"{revision} has no {path} to take the environments from",
-            code=NO_TRUSTED_CONFIGURATION,
             cure=f"merge {path} there first, or leave out --config-from",
         )
     theirs = parse_config(data, file=f"{revision}:{path}")

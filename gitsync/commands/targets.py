@@ -17,7 +17,7 @@ from gitsync.config import Config, Environment, Server
 from gitsync.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitsync.errors import Problem
+    from gitsync.errors import GitsyncError, Problem
     from gitsync.stores.database.store import Database
     from gitsync.stores.git.commit import CommitSide
     from gitsync.stores.http.store import Api
@@ -133,31 +133,35 @@ def find_obstacles(target: Target, plan: Plan, comparison: Comparison, side: Com
     return target.obstacles(plan.changes, calls, side.path)
 
 
-def check_target(
+def find_unsupported(
     target: Target, context: Context, plan: Plan, comparison: Comparison, side: CommitSide
-) -> None:
-    """Raise for what the target cannot do with a plan, and for what it may hold already; see `check_changes`."""
+) -> GitsyncError | None:
+    """Return the error for what the target cannot do with a plan, and for what it may hold already."""
     calls = {key: facts.calls for key, facts in comparison.facts.items()}
-    check_changes(target, plan.changes, calls, side.path)
-    check_creates(target, context, plan.changes, may_hide=comparison.database.may_hide)
+    return unsupported_changes(target, plan.changes, calls, side.path) or doubtful_creates(
+        target, context, plan.changes, may_hide=comparison.database.may_hide
+    )
 
 
-def check_creates(target: Target, context: Context, changes: Sequence[Change], *, may_hide: str) -> None:
-    """Raise Refused where a database may hold what would be created; a server refuses that by itself."""
+def doubtful_creates(
+    target: Target, context: Context, changes: Sequence[Change], *, may_hide: str
+) -> GitsyncError | None:
+    """Return the error where a database may hold what would be created; a server refuses that by itself."""
     from gitsync.stores.http.store import Api
     from gitsync.sync.model import Action
 
-    if not isinstance(target, Api):
-        check_complete(target, context, changes, Action.CREATE, may_hide=may_hide)
+    if isinstance(target, Api):
+        return None
+    return incomplete_source(target, context, changes, Action.CREATE, may_hide=may_hide)
 
 
-def check_changes(
+def unsupported_changes(
     target: Target,
     changes: Sequence[Change],
     calls: Mapping[Key, Collection[Key]],
     path: Callable[[Key], str],
-) -> None:
-    """Raise for what the target cannot do: AccessDenied, or InvalidInput (UNSUPPORTED_BY_SERVER) with all of it.
+) -> GitsyncError | None:
+    """Return the error for what the target cannot do: AccessDenied, or UNSUPPORTED_BY_SERVER with all of it.
 
     calls: key → the keys that it calls. path: where a key's document lies.
     """
@@ -165,16 +169,19 @@ def check_changes(
     from gitsync.stores.http.store import Api
 
     if not isinstance(target, Api) or not changes:
-        return
-    target.check_may_write()
-    if problems := target.obstacles(changes, calls, path):
-        raise InvalidInput(
-            f"{len(problems)} of {len(changes)} changes cannot be made over the API of {target.address}; "
-            "nothing was sent",
-            code="UNSUPPORTED_BY_SERVER",
-            problems=problems,
-            cure=problems[0].cure,
-        )
+        return None
+    if (denied := target.denied_write()) is not None:
+        return denied
+    problems = target.obstacles(changes, calls, path)
+    if not problems:
+        return None
+    return InvalidInput(
+        f"{len(problems)} of {len(changes)} changes cannot be made over the API of {target.address}; "
+        "nothing was sent",
+        code="UNSUPPORTED_BY_SERVER",
+        problems=problems,
+        cure=problems[0].cure,
+    )
 
 
 def tell_limits(target: Target, changes: Sequence[Change], context: Context) -> None:
@@ -192,20 +199,20 @@ def warn_of_hidden(target: Target) -> list[str]:
     return [f"{may_hide}, which then are not in the bundle"] if may_hide else []
 
 
-def check_complete(
+def incomplete_source(
     target: Target, context: Context, changes: Sequence[Change], action: Action, *, may_hide: str
-) -> None:
-    """Raise Refused where `action` would follow from the absence of what may only be hidden; may_hide: why."""
+) -> GitsyncError | None:
+    """Return the error where `action` would follow from the absence of what may only be hidden; may_hide: why."""
     from gitsync.stores.http.store import Api
-    from gitsync.sync.plan import check_complete as check
+    from gitsync.sync.plan import find_incomplete
 
     if context.assume_complete:
-        return
+        return None
     if isinstance(target, Api):
         cure = "sign in as an administrator (`--cookie`), from whom nothing is hidden"
     else:
         cure = "let a policy show this role all rows of the tenant, or give it BYPASSRLS (`gitsync db check`)"
-    check(changes, action, may_hide=may_hide, cure=cure)
+    return find_incomplete(changes, action, may_hide=may_hide, cure=cure)
 
 
 def _is_system(data: bytes) -> bool:

@@ -160,3 +160,8 @@ def error_json(error: GitsyncError) -> dict[str, Any]:
         "details": error.details,
         "cure": error.cure,
     }
+
+
+def error_part(error: GitsyncError | None) -> dict[str, Any] | None:
+    """Return an error as a part of a result, of a run that wrote something first, say."""
+    return None if error is None else error_json(error)

@@ -6,10 +6,13 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gitsync.testing.coverage import Coverage, share_of
 from gitsync.testing.suite import Result, Verdict
+
+if TYPE_CHECKING:
+    from gitsync.commands.gate import Gate
 
 _SIGNS: Final = {
     Verdict.PASSED: "ok   ",
@@ -179,3 +182,22 @@ def _xml(text: str) -> str:
 def _plain(text: str) -> str:
     """`text` that Markdown takes as it is."""
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text.replace("\n", " "))
+
+
+def gate_json(gate: Gate) -> dict[str, Any]:
+    """Return the member ``tests`` of a plan's JSON; nothing where no test was asked for."""
+    if not gate.is_run:
+        return {}
+    return {"tests": report_json(gate.results, gate.covered) | {"untested": list(gate.untested)}}
+
+
+def gate_lines(gate: Gate) -> Iterator[str]:
+    """Yield the verdict of a plan's tests as text."""
+    if not gate.is_run:
+        return
+    share = (
+        f"; {percent(share_of(gate.covered)).strip()} of steps and branches reached" if gate.covered else ""
+    )
+    yield f"tests: {summary(gate.results)}{share}"
+    if gate.untested:
+        yield f"  without a test: {', '.join(gate.untested)}"

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from gitsync.errors import GitsyncError, Problem, Refused
 from gitsync.rules.validator import Judge
+from gitsync.sync.flight import RunsSide
 from gitsync.sync.model import Change, Deployment, Mark, MarkKind, Side, Snapshot
 from gitsync.sync.plan import NOT_SHOWN, Entry
 from gitsync.sync.states import History, State, judge
@@ -69,7 +70,7 @@ class FileSide(Side, Protocol):
         """
 
 
-class LedgerSide(Side, Protocol):
+class LedgerSide(RunsSide, Protocol):
     """The database: a side that remembers deployments."""
 
     @property
@@ -127,18 +128,19 @@ class Comparison:
         """What a person should know that stops nothing by itself."""
         return [*map(str, self.misplaced), *self.database.warnings]
 
-    def check_prune(self) -> None:
-        """Raise Refused where a workflow that seems deleted may only have been moved."""
-        if self.misplaced:
-            files = ", ".join(problem.file for problem in self.misplaced[:_MOST_NAMED])
-            more = len(self.misplaced) - _MOST_NAMED
-            raise Refused(
-                f"with --prune a workflow that was moved would be taken for one that was deleted: {files}"
-                f"{f' and {more} more' if more > 0 else ''}; nothing was written",
-                code="FILE_OUT_OF_PLACE",
-                details={"problems": [problem.as_json() for problem in self.misplaced]},
-                cure=f"{self.misplaced[0].cure}, and commit; or leave out --prune",
-            )
+    def prune_error(self) -> Refused | None:
+        """Return a FILE_OUT_OF_PLACE where a workflow that seems deleted may only have been moved."""
+        if not self.misplaced:
+            return None
+        files = ", ".join(problem.file for problem in self.misplaced[:_MOST_NAMED])
+        more = len(self.misplaced) - _MOST_NAMED
+        return Refused(
+            f"with --prune a workflow that was moved would be taken for one that was deleted: {files}"
+            f"{f' and {more} more' if more > 0 else ''}; nothing was written",
+            code="FILE_OUT_OF_PLACE",
+            details={"problems": [problem.as_json() for problem in self.misplaced]},
+            cure=f"{self.misplaced[0].cure}, and commit; or leave out --prune",
+        )
 
 
 def compare(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from gitsync.sync.model import Action, Change
+from gitsync.sync.model import Action, Change, Side
 from gitsync.workflow.references import iter_calls
 from gitsync.workflow.types import Document, Json, Key
 from gitsync.workflow.versions import version_digest
@@ -201,3 +201,70 @@ def _version(document: Document | None, number: int) -> Mapping[str, Any] | None
 
 def _numbers(document: Document) -> frozenset[int]:
     return frozenset(item["version"] for item in document["publishedVersions"])
+
+
+_MOST_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """What a plan would do to runs in flight, and to calls of versions that go."""
+
+    fates: Sequence[Fate] = ()
+    calls: Sequence[BrokenCall] = ()
+
+    def lines(self) -> list[str]:
+        """Return the first of them in words, and how many there are more."""
+        lines = [*map(str, self.fates), *map(str, self.calls)]
+        more = len(lines) - _MOST_SHOWN
+        return lines[:_MOST_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the member ``inFlight`` of a plan's JSON; nothing where there is nothing to tell."""
+        if not self.fates and not self.calls:
+            return {}
+        return {
+            "inFlight": {
+                "runs": [fate.as_json() for fate in self.fates],
+                "calls": [call.as_json() for call in self.calls],
+            }
+        }
+
+
+NO_FLIGHT: Final = Flight()
+
+
+class RunsSide(Side, Protocol):
+    """A side that knows the runs of its workflows, and who calls them."""
+
+    def unfinished_runs(self, keys: Collection[Key]) -> Sequence[UnfinishedRun]:
+        """Return the runs of `keys` that have not ended."""
+
+    def callers(self, keys: Collection[Key]) -> frozenset[Key]:
+        """Return the keys of workflows that call one of `keys`, in whatever version."""
+
+
+def look_in_flight(changes: Sequence[Change], *, source: Side, target: RunsSide, in_place: bool) -> Flight:
+    """Return what `changes` would do to the unfinished runs of the target, and to callers of versions that go."""
+    touched = [change for change in changes if change.action is not Action.CREATE]
+    if not touched:
+        return NO_FLIGHT
+    keys = [change.key for change in touched]
+    runs = target.unfinished_runs(keys)
+    before = dict(target.load(keys))
+    after = dict(source.load([change.key for change in touched if change.action is Action.UPDATE]))
+    fates = find_fates(touched, runs, before=before, after=after, in_place=in_place)
+    removed = removed_versions(before, after)
+    calls = find_broken_calls(_callers(target, removed, after), removed) if removed else []
+    return Flight(fates, calls)
+
+
+def _callers(
+    target: RunsSide, removed: Collection[Key], after: Mapping[Key, Document]
+) -> list[tuple[Key, Document]]:
+    """The callers of workflows that lose a version, as they will be; those that go themselves are left out."""
+    keys = target.callers(removed)
+    staying = [
+        (key, document) for key, document in target.load(keys) if key not in after and key not in removed
+    ]
+    return staying + [(key, document) for key, document in after.items() if key in keys]

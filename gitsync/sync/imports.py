@@ -23,7 +23,7 @@ from gitsync.sync.import_checks import (
 )
 from gitsync.sync.limits import Limits
 from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side, Unreadable
-from gitsync.sync.plan import Plan, check_limits, check_readable
+from gitsync.sync.plan import Plan, check_readable, find_excess
 from gitsync.sync.protection import check_obstacles, find_obstacles, find_rewritten
 from gitsync.sync.usage import Protection
 from gitsync.workflow.bundle import Bundle, iter_loose_calls, link_calls
@@ -117,7 +117,8 @@ def plan_import(
         Change(key, Action.UPDATE if key in there else Action.CREATE, there.get(key), wanted[key])
         for key in differing
     )
-    check_limits(Plan(changes, (), (), (), len(ids), {}), policy.limits)
+    if (error := find_excess(Plan(changes, (), (), (), len(ids), {}), policy.limits)) is not None:
+        raise error
     loose = iter_loose_calls(documents, where="the bundle, nor in the target")
     return PlannedImport(
         changes,

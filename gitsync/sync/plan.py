@@ -5,13 +5,16 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, assert_never
 
 from gitsync.errors import Conflict, DatabaseError, DuplicateKey, GitsyncError, Refused
+from gitsync.sync.flight import NO_FLIGHT, Flight
 from gitsync.sync.limits import Limits
 from gitsync.sync.model import Action, Change, Unreadable
 from gitsync.sync.states import NO_BASE, Base, State
+from gitsync.sync.usage import Call, Protection
 from gitsync.workflow.types import Digest, Key
 
 
@@ -73,9 +76,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The ordered changes that bring the target in step, and what stays apart and why.
+    """The ordered changes that bring the target in step, what stays apart and why, and what speaks against it.
 
     existing: how many workflows the target held; ``overwritten`` and ``deleted`` are judged against it.
+    objections: the errors that forbid to write it, the gravest first. protection: what the write may do to what
+    hangs on its workflows. relinked: calls that will name a new id. flight: what becomes of runs in flight.
     """
 
     changes: tuple[Change, ...]
@@ -84,6 +89,20 @@ class Plan:
     left: tuple[Entry, ...]
     existing: int
     counts: Mapping[State, int]
+    objections: tuple[GitsyncError, ...] = ()
+    protection: Protection = field(default_factory=Protection)
+    relinked: tuple[Call, ...] = ()
+    flight: Flight = NO_FLIGHT
+
+    @property
+    def objection(self) -> GitsyncError | None:
+        """The gravest objection, ``None`` where the plan may be written."""
+        return self.objections[0] if self.objections else None
+
+    def check(self) -> None:
+        """Raise the gravest objection, if there is any."""
+        if self.objections:
+            raise self.objections[0]
 
     @property
     def is_empty(self) -> bool:
@@ -188,26 +207,27 @@ SMALLEST_LIMITED = 10
 """Where fewer workflows exist, a share says nothing and no limit applies."""
 
 
-def check_limits(plan: Plan, limits: Limits, *, overwrites_count: bool = True) -> None:
-    """Raise Refused (UNSAFE_PLAN) where the plan deletes or overwrites too much of what exists."""
+def find_excess(plan: Plan, limits: Limits, *, overwrites_count: bool = True) -> Refused | None:
+    """Return an UNSAFE_PLAN where the plan deletes or overwrites too much of what exists."""
     excesses = [
         _excess(plan, Action.DELETE, "delete", "--max-deletes", limits.delete, limits.max_deletes),
         _excess(plan, Action.UPDATE, "overwrite", "--max-overwrites", limits.overwrite, limits.max_overwrites)
         if overwrites_count
         else None,
     ]
-    found = [excess for excess in excesses if excess is not None]
-    if found:
-        raise Refused(
-            "; ".join(text for text, _ in found) + "; nothing was written",
-            code="UNSAFE_PLAN",
-            details={
-                "deletions": plan.count(Action.DELETE),
-                "overwrites": plan.count(Action.UPDATE),
-                "existing": plan.existing,
-            },
-            cure="look at the plan first; if it is meant, add " + " ".join(option for _, option in found),
-        )
+    reasons = [excess for excess in excesses if excess is not None]
+    if not reasons:
+        return None
+    return Refused(
+        "; ".join(text for text, _ in reasons) + "; nothing was written",
+        code="UNSAFE_PLAN",
+        details={
+            "deletions": plan.count(Action.DELETE),
+            "overwrites": plan.count(Action.UPDATE),
+            "existing": plan.existing,
+        },
+        cure="look at the plan first; if it is meant, add " + " ".join(option for _, option in reasons),
+    )
 
 
 def _excess(
@@ -225,27 +245,42 @@ def _excess(
     return f"the plan would {verb} {count} of {plan.existing} workflows, {why}", f"{option} {count}"
 
 
-def check_conflicts(plan: Plan, *, policy: Policy, ending: str = "nothing was written") -> None:
-    """Raise Conflict or Refused for what a push may not write, listing all of it.
+def find_conflicts(
+    plan: Plan,
+    *,
+    policy: Policy,
+    ending: str = "nothing was written",
+    words: Mapping[Key, str] = MappingProxyType({}),
+) -> list[GitsyncError]:
+    """Return what a push may not write: a HISTORY_UNKNOWN and a conflict, each with all that it is about.
 
-    ending: what became of the rest, for the message.
+    ending: what became of the rest, for the message. words: key → what changed, for the conflicts told in words.
     """
+    errors: list[GitsyncError] = []
     if plan.refused:
-        raise refusal(plan.refused, ending=ending)
+        errors.append(refusal(plan.refused, ending=ending))
     if not plan.conflicts:
-        return
+        return errors
+    details = {
+        "conflicts": [
+            entry.as_json() | ({"summary": words[entry.key]} if entry.key in words else {})
+            for entry in plan.conflicts
+        ]
+    }
     if policy is Policy.CREATE_ONLY:
-        raise Conflict(
+        error = Conflict(
             f"{_count(plan.conflicts, 'workflow')} would have to be overwritten: {_keys(plan.conflicts)}; {ending}",
             code="WORKFLOW_KEY_CONFLICT",
-            details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
+            details=details,
             cure="look with `gitsync diff`; `gitsync push --update` writes those that only git has changed",
         )
-    raise Conflict(
-        f"{_count(plan.conflicts, 'workflow')} changed on both sides: {_keys(plan.conflicts)}; {ending}",
-        details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
-        cure=resolve_hint(plan.conflicts[0].key),
-    )
+    else:
+        error = Conflict(
+            f"{_count(plan.conflicts, 'workflow')} changed on both sides: {_keys(plan.conflicts)}; {ending}",
+            details=details,
+            cure=resolve_hint(plan.conflicts[0].key),
+        )
+    return [*errors, error]
 
 
 def resolve_hint(key: Key) -> str:
@@ -267,10 +302,16 @@ def refusal(entries: Sequence[Entry], *, ending: str) -> GitsyncError:
     return unreadable_error(unreadable, ending=also + ending)
 
 
+def find_unreadable(keys: Iterable[Key], unreadable: Mapping[Key, Unreadable]) -> DatabaseError | None:
+    """Return the error where any of `keys`, which a run needs, is not readable."""
+    needed = {key: unreadable[key] for key in sorted(set(keys) & unreadable.keys())}
+    return unreadable_error(needed, ending="nothing was written") if needed else None
+
+
 def check_readable(keys: Iterable[Key], unreadable: Mapping[Key, Unreadable]) -> None:
-    """Raise where one of `keys`, which a run needs, is not readable."""
-    if found := {key: unreadable[key] for key in sorted(set(keys) & unreadable.keys())}:
-        raise unreadable_error(found, ending="nothing was written")
+    """Raise where any of `keys`, which a run needs, is not readable."""
+    if (error := find_unreadable(keys, unreadable)) is not None:
+        raise error
 
 
 NOT_SHOWN: Final = "not shown, perhaps only hidden from you"
@@ -281,20 +322,21 @@ def warn_of_hiding(may_hide: str) -> list[str]:
     return [f"{may_hide}: what is not shown is never taken for deleted or new"] if may_hide else []
 
 
-def check_complete(changes: Iterable[Change], action: Action, *, may_hide: str, cure: str) -> None:
-    """Raise Refused (INCOMPLETE_SOURCE) for changes that follow from an absence, where one side may hide what it has.
+def find_incomplete(changes: Iterable[Change], action: Action, *, may_hide: str, cure: str) -> Refused | None:
+    """Return an INCOMPLETE_SOURCE for changes that follow from an absence, where one side may hide what it has.
 
     action: that which follows. may_hide: why, empty where nothing is hidden.
     """
     absent = [change.key for change in changes if change.action is action]
-    if absent and may_hide:
-        raise Refused(
-            f"{may_hide}, so {_names(absent)} may be there and not shown: it cannot be told whether to {action} "
-            f"{'it' if len(absent) == 1 else 'them'}; nothing was written",
-            code="INCOMPLETE_SOURCE",
-            details={"keys": absent},
-            cure=f"{cure}; `--assume-complete` goes on as if nothing were hidden",
-        )
+    if not absent or not may_hide:
+        return None
+    return Refused(
+        f"{may_hide}, so {_names(absent)} may be there and not shown: it cannot be told whether to {action} "
+        f"{'it' if len(absent) == 1 else 'them'}; nothing was written",
+        code="INCOMPLETE_SOURCE",
+        details={"keys": absent},
+        cure=f"{cure}; `--assume-complete` goes on as if nothing were hidden",
+    )
 
 
 def unreadable_error(unreadable: Mapping[Key, Unreadable], *, ending: str) -> DatabaseError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gitsync.errors import Refused
+from gitsync.sync.flight import NO_FLIGHT, Flight
 from gitsync.sync.model import Action, Change
 from gitsync.sync.usage import Call, Protection, Surroundings, Usage
 from gitsync.workflow.types import Document, Key
@@ -125,23 +126,35 @@ _CURES: Final[Mapping[str, str]] = {
 }
 
 
-def check_obstacles(obstacles: Sequence[Obstacle]) -> None:
-    """Raise Refused where there is any obstacle; its code is the first kind's, its lines name all."""
+def obstacle_error(obstacles: Sequence[Obstacle], flight: Flight = NO_FLIGHT) -> Refused | None:
+    """Return what refuses a plan with these obstacles: its code is the first kind's, its lines name all.
+
+    flight: what would become of runs, told after them.
+    """
     if not obstacles:
-        return
+        return None
     codes = sorted({obstacle.code for obstacle in obstacles})
     touched = {code: {o.facts.get("called", o.title) for o in obstacles if o.code == code} for code in codes}
     parts = [_MEANING[code](len(touched[code])) for code in codes]
-    raise Refused(
+    return Refused(
         "; ".join(parts) + "; nothing was written",
         code=codes[0],
-        details={"obstacles": [obstacle_json(obstacle) for obstacle in obstacles]},
+        details={"obstacles": [obstacle_json(obstacle) for obstacle in obstacles], **flight.as_json()},
         lines=[
-            f"{obstacle.title}: {obstacle.reason}" + (f" [{obstacle.code}]" if len(codes) > 1 else "")
-            for obstacle in obstacles
+            *(
+                f"{obstacle.title}: {obstacle.reason}" + (f" [{obstacle.code}]" if len(codes) > 1 else "")
+                for obstacle in obstacles
+            ),
+            *flight.lines(),
         ],
         cure="; ".join(_CURES[code] for code in codes),
     )
+
+
+def check_obstacles(obstacles: Sequence[Obstacle]) -> None:
+    """Raise Refused where there is any obstacle."""
+    if (error := obstacle_error(obstacles)) is not None:
+        raise error
 
 
 def obstacle_json(obstacle: Obstacle) -> dict[str, Any]:

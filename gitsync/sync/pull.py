@@ -13,7 +13,7 @@ from gitsync.sync.plan import (
     Entry,
     Plan,
     Verdict,
-    check_limits,
+    find_excess,
     make_plan,
     pull_verdict,
     refusal,
@@ -107,6 +107,7 @@ def plan_pull(comparison: Comparison, options: PullOptions, *, uncommitted: Coll
     )
     stuck = {entry.key for entry in blocked}
     plan = replace(plan, left=tuple(entry for entry in plan.left if entry.key not in stuck))
+    plan = replace(plan, objections=_pull_objections(plan, comparison, options))
     return PullPlan(plan, tuple(blocked))
 
 
@@ -148,13 +149,14 @@ def plan_branch_pull(comparison: Comparison, options: PullOptions) -> Plan:
             return _or_dangling(Verdict.WRITE, entry)
         return Verdict.DELETE if options.prune else Verdict.LEAVE
 
-    return make_plan(
+    plan = make_plan(
         comparison.entries,
         verdict=verdict,
         target=lambda entry: entry.repository,
         source=lambda entry: entry.database,
         existing=len(comparison.files),
     )
+    return replace(plan, objections=_pull_objections(plan, comparison, options))
 
 
 def changes_back(
@@ -177,17 +179,22 @@ def changes_back(
     ]
 
 
-def check_pull(plan: Plan, comparison: Comparison, options: PullOptions) -> None:
-    """Raise Refused where the pull would delete too much, or the database is empty."""
+def _pull_objections(plan: Plan, comparison: Comparison, options: PullOptions) -> tuple[GitsyncError, ...]:
+    """What speaks against a pull: the database is empty, or too much would be deleted."""
+    objections: list[GitsyncError] = []
     if not comparison.database.keys and comparison.files and not comparison.is_selected:
-        raise Refused(
-            "the database holds no workflows, the repository does; nothing was written",
-            code="EMPTY_SOURCE",
-            cure="`gitsync push` brings them into the database; or is this the wrong tenant?",
+        objections.append(
+            Refused(
+                "the database holds no workflows, the repository does; nothing was written",
+                code="EMPTY_SOURCE",
+                cure="`gitsync push` brings them into the database; or is this the wrong tenant?",
+            )
         )
-    if options.prune:
-        comparison.check_prune()
-    check_limits(plan, options.limits, overwrites_count=False)
+    others = (
+        comparison.prune_error() if options.prune else None,
+        find_excess(plan, options.limits, overwrites_count=False),
+    )
+    return (*objections, *(error for error in others if error is not None))
 
 
 def pull_marks(plan: Plan, *, recent: Mapping[Key, Sequence[Mark]], head: str) -> dict[Key, Mark]:

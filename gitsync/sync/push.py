@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, Problem, Refused
 from gitsync.sync.compare import Comparison, FileSide, LedgerSide, MakeHistory
+from gitsync.sync.flight import NO_FLIGHT, look_in_flight
 from gitsync.sync.limits import Limits
 from gitsync.sync.marks import in_step_marks, record_quietly
-from gitsync.sync.model import Action, Applied, Deployment, Mark, MarkKind, Side
+from gitsync.sync.model import Action, Applied, Change, Deployment, Mark, MarkKind, Side
 from gitsync.sync.plan import (
+    Entry,
     Plan,
     Policy,
-    check_conflicts,
-    check_limits,
-    check_readable,
+    find_conflicts,
+    find_excess,
+    find_unreadable,
     make_plan,
     push_verdict,
 )
-from gitsync.sync.protection import Obstacle, check_obstacles, find_obstacles, find_rewritten
+from gitsync.sync.protection import find_obstacles, find_rewritten, obstacle_error
 from gitsync.sync.states import State
-from gitsync.sync.usage import Call, Protection
+from gitsync.sync.usage import Protection
 from gitsync.workflow.references import is_reference
 from gitsync.workflow.types import Document, Key
 
@@ -44,76 +46,106 @@ class PushOptions:
         return self.policy is Policy.FORCE
 
 
-def plan_push(comparison: Comparison, options: PushOptions) -> Plan:
-    """What a push would do; conflicts stand in it and are judged by check_push."""
-    return make_plan(
+Describe = Callable[[Sequence[Entry]], Mapping[Key, str]]
+"""Entries → what changed in each, in words."""
+
+
+def plan_push(
+    comparison: Comparison,
+    options: PushOptions,
+    *,
+    source: FileSide,
+    target: LedgerSide,
+    changes: tuple[Change, ...] | None = None,
+    describe: Describe = lambda _: {},
+    unsupported: Callable[[Plan], GitsyncError | None] = lambda _: None,
+) -> Plan:
+    """Return what a push would do and everything that speaks against it; nothing is written.
+
+    The apply looks again once it has locked the rows.
+    changes: to make exactly these, of a saved plan. describe: says what changed, for the conflicts.
+    unsupported: what the target cannot do with a plan.
+    """
+    plan = make_plan(
         comparison.entries,
         verdict=lambda entry: push_verdict(entry, policy=options.policy, prune=options.prune),
         target=lambda entry: entry.database,
         source=lambda entry: entry.repository,
         existing=len(comparison.database.digests),
     )
+    plan = plan if changes is None else replace(plan, changes=changes)
+    plan = _protected(plan, options, source=source, target=target)
+    objections = [
+        _empty_source(comparison),
+        comparison.prune_error() if options.prune else None,
+        _invalid_files(plan, find_problems(plan, comparison, source=source, raw_calls=target.raw_calls)),
+        *([] if options.skip_conflicts else _conflicts(plan, options, describe)),
+        find_unreadable(_called(plan, comparison), comparison.database.unreadable),
+        find_excess(plan, options.limits),
+        *plan.objections,
+        unsupported(plan),
+    ]
+    about_runs = plan.objections
+    plan = replace(plan, objections=tuple(error for error in objections if error is not None))
+    is_told = plan.objection is None or plan.objection in about_runs
+    return plan if is_told else replace(plan, flight=NO_FLIGHT)
 
 
-def check_push(
-    plan: Plan, comparison: Comparison, options: PushOptions, *, source: FileSide, target: LedgerSide
-) -> Outlook:
-    """The outlook of a plan that may be written; raises for anything that must not be.
-
-    Every fault of every file is in one error, and so is every conflict, and everything that would be lost.
-    """
-    if not comparison.files and comparison.database.keys and not comparison.is_selected:
-        raise Refused(
-            "the commit holds no workflows, the database does; nothing was written",
-            code="EMPTY_SOURCE",
-            cure="`gitsync pull` brings them into git",
-        )
-    if options.prune:
-        comparison.check_prune()
-    problems = find_problems(plan, comparison, source=source, raw_calls=target.raw_calls)
-    if problems:
-        rules = {problem.rule for problem in problems}
-        also = "" if not plan.conflicts else f"; besides, {len(plan.conflicts)} in conflict"
-        raise InvalidInput(
-            f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in what would be written{also}; "
-            "nothing was written",
-            code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
-            problems=problems,
-            details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
-            cure="mend the files, commit, and push again",
-        )
-    if not options.skip_conflicts:
-        check_conflicts(plan, policy=options.policy)
-    check_readable(_called(plan, comparison), comparison.database.unreadable)
-    check_limits(plan, options.limits)
-    outlook = look_ahead(plan, options, source=source, target=target)
-    check_obstacles(outlook.obstacles)
-    return outlook
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What a plan would do to what hangs on its workflows, and everything that speaks against it.
-
-    relinked: calls that will name a new id.
-    """
-
-    protection: Protection = field(default_factory=Protection)
-    obstacles: tuple[Obstacle, ...] = ()
-    relinked: tuple[Call, ...] = ()
-
-
-def look_ahead(plan: Plan, options: PushOptions, *, source: Side, target: LedgerSide) -> Outlook:
-    """The outlook of `plan`; the apply looks again once it has locked the rows."""
+def _protected(plan: Plan, options: PushOptions, *, source: Side, target: LedgerSide) -> Plan:
+    """`plan` with what it does to what hangs on its workflows, and what refuses that."""
     updated = [change.key for change in plan.changes if change.action is Action.UPDATE]
     is_asked = options.in_place or not options.force  # else nothing depends on it
     rewritten = find_rewritten(target.load(updated), source.load(updated)) if updated and is_asked else {}
     protection = Protection(rewritten, discard_runs=options.discard_runs, force=options.force)
     around = target.look_around(plan.changes)
     obstacles = find_obstacles(plan.changes, around, protection, in_place=options.in_place)
+    is_told = obstacles or options.discard_runs or options.force
+    flight = (
+        look_in_flight(plan.changes, source=source, target=target, in_place=options.in_place)
+        if is_told
+        else NO_FLIGHT
+    )
     recreated = {around.ids[key] for key in updated if key in around.ids}
-    relinked = [call for call in around.calls if call.called in recreated]
-    return Outlook(protection, tuple(obstacles), tuple(relinked))
+    relinked = tuple(call for call in around.calls if call.called in recreated)
+    error = obstacle_error(obstacles, flight)
+    return replace(
+        plan,
+        objections=() if error is None else (error,),
+        protection=protection,
+        relinked=relinked,
+        flight=flight,
+    )
+
+
+def _empty_source(comparison: Comparison) -> Refused | None:
+    if comparison.files or not comparison.database.keys or comparison.is_selected:
+        return None
+    return Refused(
+        "the commit holds no workflows, the database does; nothing was written",
+        code="EMPTY_SOURCE",
+        cure="`gitsync pull` brings them into git",
+    )
+
+
+def _invalid_files(plan: Plan, problems: Sequence[Problem]) -> InvalidInput | None:
+    """The error for all faults of all files."""
+    if not problems:
+        return None
+    rules = {problem.rule for problem in problems}
+    also = "" if not plan.conflicts else f"; besides, {len(plan.conflicts)} in conflict"
+    return InvalidInput(
+        f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in what would be written{also}; "
+        "nothing was written",
+        code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
+        problems=problems,
+        details={"conflicts": [entry.as_json() for entry in plan.conflicts]},
+        cure="mend the files, commit, and push again",
+    )
+
+
+def _conflicts(plan: Plan, options: PushOptions, describe: Describe) -> list[GitsyncError]:
+    words = describe(plan.conflicts) if plan.conflicts and not plan.refused else {}
+    return find_conflicts(plan, policy=options.policy, words=words)
 
 
 def find_problems(
@@ -150,7 +182,6 @@ def apply_push(
     plan: Plan,
     comparison: Comparison,
     options: PushOptions,
-    outlook: Outlook,
     *,
     source: FileSide,
     target: LedgerSide,
@@ -171,7 +202,7 @@ def apply_push(
         marks,
         expected_number=comparison.number,
         references=_called(plan, comparison),
-        protection=outlook.protection,
+        protection=plan.protection,
     )
     if plan.is_empty:
         return Applied(number=record_quietly(target, deployment))
@@ -198,11 +229,10 @@ class Loading:
 
 def push_outcome(plan: Plan, options: PushOptions) -> GitsyncError | None:
     """The error to end a push with after the rest was written, if it was asked to go on so far."""
-    if options.skip_conflicts:
-        try:
-            check_conflicts(plan, policy=options.policy, ending="the rest was written")
-        except GitsyncError as error:
-            return error
+    if options.skip_conflicts and (
+        errors := find_conflicts(plan, policy=options.policy, ending="the rest was written")
+    ):
+        return errors[0]
     drifted = [e for e in plan.left if e.state in (State.DATABASE_AHEAD, State.DELETED_IN_DATABASE)]
     if not drifted or not options.fail_on_drift:
         return None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gitsync.errors import InvalidInput, PlanStale
 from gitsync.sync.compare import Comparison
 from gitsync.sync.limits import Limits
 from gitsync.sync.model import Action, Change
-from gitsync.sync.plan import Plan, Policy
+from gitsync.sync.plan import Policy
 from gitsync.sync.push import PushOptions
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.parse import parse_json
@@ -177,11 +177,6 @@ def check_fresh(saved: SavedPlan, comparison: Comparison) -> None:
             lines=stale,
             cure="look with `gitsync status`, then make a new one with `gitsync plan --out FILE`",
         )
-
-
-def as_saved(plan: Plan, saved: SavedPlan) -> Plan:
-    """`plan`, made anew for what else there is to tell, with exactly the saved changes."""
-    return replace(plan, changes=saved.changes)
 
 
 def _workflows(keys: Sequence[Key]) -> str:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from gitsync.errors import (
+    AccessDenied,
     ConfigError,
     InvalidInput,
     PlanStale,
@@ -25,6 +26,7 @@ from gitsync.stores.http.client import PATIENCE, Client, Patience
 from gitsync.stores.http.offers import Offers, read_offers
 from gitsync.stores.http.reading import Reader, Row
 from gitsync.stores.http.sending import Import
+from gitsync.sync.flight import UnfinishedRun
 from gitsync.sync.index import Index, make_index
 from gitsync.sync.model import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
 from gitsync.sync.plan import check_readable
@@ -125,6 +127,12 @@ class Api:
     def look_around(self, changes: Sequence[Change]) -> Surroundings:
         """Nothing: a server does not tell what hangs on a workflow; it protects its runs in its own way."""
         return Surroundings()
+
+    def unfinished_runs(self, keys: Collection[Key]) -> Sequence[UnfinishedRun]:
+        return ()
+
+    def callers(self, keys: Collection[Key]) -> frozenset[Key]:
+        return frozenset()
 
     def record(self, deployment: Deployment) -> int | None:
         return None
@@ -286,10 +294,14 @@ class Api:
         """What of `changes` this server cannot do; see `Ability.obstacles`."""
         return self.ability.obstacles(changes, calls, path)
 
+    def denied_write(self) -> AccessDenied | None:
+        """Return the error where it is known that the server would refuse an import."""
+        return self.ability.may_not_write(self.address) if self._reader.may_export is False else None
+
     def check_may_write(self) -> None:
         """Raise AccessDenied where it is known that the server would refuse an import."""
-        if self._reader.may_export is False:
-            raise self.ability.may_not_write(self.address)
+        if (denied := self.denied_write()) is not None:
+            raise denied
 
     def notes(self, changes: Sequence[Change]) -> list[str]:
         """What a person should know before these changes are sent."""

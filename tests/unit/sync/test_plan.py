@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gitsync.errors import Conflict, Refused
 from gitsync.sync.limits import Limits
 from gitsync.sync.model import Action
 from gitsync.sync.plan import (
@@ -12,8 +11,8 @@ from gitsync.sync.plan import (
     Plan,
     Policy,
     Verdict,
-    check_conflicts,
-    check_limits,
+    find_conflicts,
+    find_excess,
     make_plan,
     pull_verdict,
     push_verdict,
@@ -137,11 +136,11 @@ def test_a_plan_is_sorted_by_key_whatever_the_order_of_its_entries() -> None:
 def test_a_plan_that_touches_too_much_names_the_exact_override(
     actions: list[Action], existing: int, limits: Limits, message: str
 ) -> None:
-    with pytest.raises(Refused) as caught:
-        check_limits(plan_of(*actions, existing=existing), limits)
+    excess = find_excess(plan_of(*actions, existing=existing), limits)
 
-    assert caught.value.code == "UNSAFE_PLAN"
-    assert message in (caught.value.cure or "")
+    assert excess is not None
+    assert excess.code == "UNSAFE_PLAN"
+    assert message in (excess.cure or "")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +153,7 @@ def test_a_plan_that_touches_too_much_names_the_exact_override(
     ],
 )
 def test_a_plan_within_its_limits_passes(actions: list[Action], existing: int, limits: Limits) -> None:
-    check_limits(plan_of(*actions, existing=existing), limits)
+    assert find_excess(plan_of(*actions, existing=existing), limits) is None
 
 
 def test_conflicts_are_listed_all_of_them() -> None:
@@ -167,7 +166,6 @@ def test_conflicts_are_listed_all_of_them() -> None:
         existing=3,
     )
 
-    with pytest.raises(Conflict) as caught:
-        check_conflicts(plan, policy=Policy.UPDATE)
+    [error] = find_conflicts(plan, policy=Policy.UPDATE)
 
-    assert [entry["key"] for entry in caught.value.details["conflicts"]] == ["a", "b", "c"]
+    assert [entry["key"] for entry in error.details["conflicts"]] == ["a", "b", "c"]
