@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import click
 
 from gitsync.cli.options import Settings, common_options, examples, settings_of
-from gitsync.cli.output import echo
-
-if TYPE_CHECKING:
-    from gitsync.stores.database.adopting import Adopted, Suggestion
 
 
 @click.command(
@@ -42,7 +37,8 @@ def command(
     name no file, or one that two workflows share; what has a key of its own keeps it. All pairs are given in one
     transaction, or none. The workflow's id and content stay, so whatever calls it goes on working.
     """
-    from gitsync.commands.project import connect, read_settings
+    from gitsync.cli.emit import emit
+    from gitsync.commands.adopt import adopt, suggest_keys
 
     settings = settings_of(context)
     if len(pairs) % 2:
@@ -54,18 +50,10 @@ def command(
         given += _read_pairs(settings, file)
     if not given and not suggest:
         raise click.UsageError("name a workflow's id and its key; `gitsync adopt --suggest` prints them all")
-    config, folder = read_settings(settings.context())
-    environment = config.environment(settings.environment, settings.variables)
-    with connect(environment, folder, settings.context(), command="adopt") as database:
-        settings.tell(f"{environment.name}: {database.address}")
-        if suggest:
-            suggestions = database.suggest_keys()
-            _print(settings, environment.name, (), suggestions, dry_run=False)
-            return 0
-        if not dry_run:
-            database.require_ledger()
-        _print(settings, environment.name, database.adopt(given, dry_run=dry_run), (), dry_run=dry_run)
-        return 0
+    report = (
+        suggest_keys(settings.context()) if suggest else adopt(settings.context(), given, dry_run=dry_run)
+    )
+    return emit(report, settings, chosen=settings.environment)
 
 
 def _read_pairs(settings: Settings, file: str) -> list[tuple[str, str]]:
@@ -108,42 +96,3 @@ def _words(words: Sequence[str]) -> Iterable[str]:
             next(rest, None)  # where a line came from; the environment is chosen for all of them
         else:
             yield word
-
-
-def _print(
-    settings: Settings,
-    environment: str,
-    adopted: Sequence[Adopted],
-    suggestions: Sequence[Suggestion],
-    *,
-    dry_run: bool,
-) -> None:
-    if settings.is_json:
-        from gitsync.render.json import head, render_json
-
-        value = {
-            **head("adopt", environment=environment, commit=None),
-            "dryRun": dry_run,
-            "adopted": [
-                {"workflowId": item.workflow_id, "key": item.key, "name": item.name, "before": item.before}
-                for item in adopted
-            ],
-            "suggestions": [
-                {"workflowId": item.workflow_id, "key": item.key, "name": item.name, "reason": item.reason}
-                for item in suggestions
-            ],
-        }
-        echo(render_json(value), nl=False)
-        return
-    chosen = f" -e {settings.environment}" if settings.environment else ""
-    for item in suggestions:
-        echo(f"gitsync adopt{chosen} {item.workflow_id} {item.key}  # {item.name!r}: {item.reason}")
-    for row in adopted:
-        before = f", instead of {row.before!r}" if row.before is not None else ""
-        echo(f"  + {row.key}  {row.workflow_id} {row.name!r}{before}")
-    if adopted:
-        echo(f"{'would be: ' if dry_run else ''}{len(adopted)} adopted")
-        if not dry_run:
-            settings.tell("next: `gitsync pull` brings them into git")
-    elif not suggestions:
-        settings.tell("every workflow has a key of its own")

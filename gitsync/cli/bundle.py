@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gitsync.cli.bundles import out_options
 from gitsync.cli.options import Settings, common_options, examples, keys_argument, settings_of
-from gitsync.cli.output import echo
+
+if TYPE_CHECKING:
+    from gitsync.stores.folder import Folder
 
 if TYPE_CHECKING:
     from gitsync.stores.folder import Folder
@@ -44,69 +46,17 @@ def split(context: click.Context, /, file: str, workflows: str | None, force: bo
     A file that exists and holds something else is a conflict, and nothing is written. Workflows that are not
     in the bundle keep their files.
     """
+    from gitsync.cli.emit import emit
     from gitsync.cli.files import read_input
-    from gitsync.stores.bundle import BundleSide
-    from gitsync.sync.model import Action, Change, Deployment, MarkKind
-    from gitsync.workflow.bundle import iter_loose_calls
+    from gitsync.commands.bundles import split_bundle
 
     settings = settings_of(context)
     target = _folder(settings, workflows)
     data = read_input(settings, file, what="a bundle")
-    bundle = BundleSide.read(data, file="standard input" if file == "-" else file)
-    wanted, there = bundle.snapshot().digests, target.snapshot().digests
-    changes = [
-        Change(key, Action.UPDATE if key in there else Action.CREATE, there.get(key), digest)
-        for key, digest in sorted(wanted.items())
-        if there.get(key) != digest
-    ]
-    if not force:
-        _check_files_free(changes, target, file)
-    target.apply(changes, bundle.load([change.key for change in changes]), Deployment(MarkKind.PULL, None))
-    warnings = [
-        *bundle.content.warnings,
-        *iter_loose_calls(bundle.content.documents, where="the bundle"),
-    ]
-    for warning in warnings:
+    report = split_bundle(data, file=file, target=target, force=force)
+    for warning in report.warnings:
         settings.tell(f"warning: {warning}")
-    if settings.is_json:
-        from gitsync.render.json import render_json, split_json
-
-        echo(render_json(split_json(changes, folder=str(target.path), warnings=warnings)), nl=False)
-    else:
-        from gitsync.render.text import print_changes, say, summary
-
-        console = settings.console()
-        print_changes(console, changes)
-        done = summary(changes, ("written", "overwritten", "deleted")) or "nothing to write"
-        say(console, f"{done} in {target.path}")
-    return 0
-
-
-def _check_files_free(changes: Any, target: Any, file: str) -> None:
-    from gitsync.errors import Conflict
-    from gitsync.sync.model import Action
-
-    taken = [change for change in changes if change.action is Action.UPDATE]
-    if taken:
-        names = ", ".join(f"{change.key}.json" for change in taken)
-        raise Conflict(
-            f"{len(taken)} file{'' if len(taken) == 1 else 's'} in {target.path} hold something else: {names}; "
-            "nothing was written",
-            code="WORKFLOW_KEY_CONFLICT",
-            details={
-                "conflicts": [
-                    {
-                        "key": change.key,
-                        "state": "exists",
-                        "repository": change.before,
-                        "database": None,
-                        "base": None,
-                    }
-                    for change in taken
-                ]
-            },
-            cure=f"commit what must not be lost, then `gitsync bundle split --force {file}`",
-        )
+    return emit(report, settings)
 
 
 @command.command(
@@ -133,21 +83,12 @@ def join(
 
     Without a KEY all of them. `gitsync export --from-repo` takes those of a commit.
     """
-    from gitsync.cli.bundles import check_files, new_bundle, read_time, report_export
-    from gitsync.sync.compare import select_keys
-    from gitsync.sync.exports import export_workflows
+    from gitsync.cli.bundles import emit_bundle, read_time
+    from gitsync.commands.bundles import join_files
 
     settings = settings_of(context)
     at = read_time(exported_at)
-    source = _folder(settings, workflows)
-    chosen = select_keys(source.keys, keys)
-    misplaced = source.misplaced
-    check_files([*source.find_problems(chosen, with_strays=not keys), *(() if keys else misplaced)])
-    bundle = new_bundle(settings, out, exported_at=at)
-    exported = export_workflows(source, bundle, chosen)
-    warnings = [*map(str, misplaced), *bundle.warnings]
-    report_export(settings, out, exported, warnings, environment="repository")
-    return 0
+    return emit_bundle(join_files(_folder(settings, workflows), keys=keys, exported_at=at), settings, out)
 
 
 def _folder(settings: Settings, given: str | None) -> Folder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from gitsync.cli.options import common_options, examples, settings_of
-from gitsync.cli.output import echo
 
 
 @click.group("db")
@@ -23,29 +22,11 @@ def init(context: click.Context) -> int:
     Where neither of the product's workflow tables exists, as in a new embedded database, they are made as well.
     The product's tables are never altered.
     """
-    from gitsync.commands.project import database_url, read_settings
-    from gitsync.stores.database.connect import make_engine, mask_url
-    from gitsync.stores.database.init import init_database
+    from gitsync.cli.emit import emit
+    from gitsync.commands.tables import create_tables
 
     settings = settings_of(context)
-    config, folder = read_settings(settings.context())
-    environment = config.environment(settings.environment, settings.variables)
-    url = database_url(environment, folder)
-    settings.tell(f"{environment.name}: {mask_url(url)}")
-    engine = make_engine(url, command="db init", lock_timeout=settings.lock_timeout, create=True)
-    try:
-        made = init_database(engine, tenant=environment.tenant)
-    finally:
-        engine.dispose()
-    if settings.is_json:
-        from gitsync.render.json import head, render_json
-
-        echo(
-            render_json({**head("db", environment=environment.name, commit=None), "created": made}), nl=False
-        )
-    else:
-        echo("\n".join(f"created {name}" for name in made) or "nothing to create")
-    return 0
+    return emit(create_tables(settings.context()), settings)
 
 
 @command.command("check", epilog=examples("gitsync db check", "gitsync db check -e prod -o json"))
@@ -56,32 +37,8 @@ def check(context: click.Context) -> int:
 
     Each finding has its cure. `gitsync doctor` looks at git and the configuration as well.
     """
-    from gitsync.commands.project import database_url, read_settings
-    from gitsync.doctor.database import check_database
-    from gitsync.stores.database.connect import make_engine, mask_url
+    from gitsync.cli.emit import emit
+    from gitsync.commands.tables import check_tables
 
     settings = settings_of(context)
-    config, folder = read_settings(settings.context())
-    environment = config.environment(settings.environment, settings.variables)
-    url = database_url(environment, folder)
-    engine = make_engine(url, command="db check", lock_timeout=settings.lock_timeout)
-    try:
-        findings = check_database(engine, tenant=environment.tenant, actor=environment.actor)
-    finally:
-        engine.dispose()
-    worst = 1 if any(finding.level == "error" for finding in findings) else 0
-    if settings.is_json:
-        from gitsync.render.json import head, render_json
-
-        rows = [finding.as_json() for finding in findings]
-        echo(
-            render_json({**head("db", environment=environment.name, commit=None), "findings": rows}), nl=False
-        )
-        return worst
-    from gitsync.render.text import print_finding, say
-
-    console = settings.console()
-    say(console, f"{environment.name}: {mask_url(url)}")
-    for finding in findings:
-        print_finding(console, finding)
-    return worst
+    return emit(check_tables(settings.context()), settings)

@@ -13,7 +13,7 @@ from gitsync.commands.report import Report
 def emit(report: Report, settings: Settings, **wishes: Any) -> int:
     """Print a report as text, JSON, or whatever else was asked for; return the exit code.
 
-    wishes: what the text alone may be asked to hold, such as ``words``.
+    wishes: what the drawing is asked for, such as ``words``.
     Raises the report's error in text form, where it follows the result; in other forms it stands in the result.
     """
     drawing = importlib.import_module(f"gitsync.render.{report.kind}")
@@ -22,7 +22,8 @@ def emit(report: Report, settings: Settings, **wishes: Any) -> int:
     elif settings.output == "json":
         from gitsync.render.json import render_json
 
-        echo(render_json(drawing.as_json(report)), nl=False)
+        value = drawing.as_json(report, **wishes)
+        echo(value if isinstance(value, str) else render_json(value), nl=False)
     else:
         echo(getattr(drawing, f"render_{settings.output}")(report, **wishes), nl=False)
     for note in report.notes:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from gitsync.cli.bundles import out_options
 from gitsync.cli.options import (
-    Settings,
     common_options,
     examples,
     keys_argument,
@@ -37,7 +34,14 @@ from gitsync.cli.options import (
 @common_options
 @click.pass_context
 def command(
-    context: click.Context, /, keys: tuple[str, ...], everything: bool, from_repo: bool, ref: str, **out: Any
+    context: click.Context,
+    /,
+    keys: tuple[str, ...],
+    everything: bool,
+    from_repo: bool,
+    ref: str,
+    out: str | None,
+    exported_at: str | None,
 ) -> int:
     """Export workflows as one bundle (format 1), which gitsync and the product import.
 
@@ -52,56 +56,12 @@ def command(
         raise click.UsageError("--ref names a commit: it goes with --from-repo")
     if from_repo and (settings.base_url or settings.given):
         raise click.UsageError("--from-repo and a server are two sources; choose one")
-    if from_repo:
-        _export_commit(settings, keys, ref=ref, **out)
-    else:
-        _export_target(settings, keys, **out)
-    return 0
-
-
-def _export_target(
-    settings: Settings, keys: tuple[str, ...], *, out: str | None, exported_at: str | None
-) -> None:
-    from gitsync.cli.bundles import new_bundle, read_time, report_export
-    from gitsync.commands.project import read_settings
-    from gitsync.commands.targets import choose_environment, open_side, warn_of_hidden
-    from gitsync.sync.compare import select_keys
-    from gitsync.sync.exports import export_workflows
-
-    at = read_time(exported_at)
-    config, folder = read_settings(settings.context())
-    environment = choose_environment(config, settings.context())
-    with open_side(environment, folder, settings.context(), command="export") as target:
-        settings.tell(f"{environment.name}: {target.address}")
-        chosen = select_keys(target.list_ids().keys() | target.twins.keys(), keys)
-        bundle = new_bundle(settings, out, exported_at=at, id_of=lambda key: target.ids[key])
-        exported = export_workflows(target, bundle, chosen)
-        warnings = [
-            f"left out: {row.name} (id {row.workflow_id}): {row.reason}" for row in target.unkeyed if not keys
-        ]
-        warnings += [*warn_of_hidden(target), *bundle.warnings]
-        report_export(settings, out, exported, warnings, environment=environment.name)
-
-
-def _export_commit(
-    settings: Settings, keys: tuple[str, ...], *, ref: str, out: str | None, exported_at: str | None
-) -> None:
-    from gitsync.cli.bundles import check_files, new_bundle, read_time, report_export
+    from gitsync.cli.bundles import emit_bundle, read_time
+    from gitsync.commands.bundles import export_bundle, export_commit
     from gitsync.commands.project import open_project
-    from gitsync.rules.rule import Severity
-    from gitsync.rules.validator import Judge
-    from gitsync.sync.compare import select_keys
-    from gitsync.sync.exports import export_workflows
 
     at = read_time(exported_at)
+    if not from_repo:
+        return emit_bundle(export_bundle(settings.context(), keys=keys, exported_at=at), settings, out)
     with open_project(settings.context()) as project:
-        side = project.commit_side(ref)
-        chosen = select_keys(side.blobs, keys)
-        judge = Judge(settings=project.config.rules)
-        problems = [problem for _, facts in side.examine(chosen, judge) for problem in facts.problems]
-        errors = [problem for problem in problems if problem.severity == Severity.ERROR]
-        check_files([*errors, *(() if keys else (*side.strays, *side.misplaced))])
-        bundle = new_bundle(settings, out, exported_at=at)
-        exported = export_workflows(side, bundle, chosen)
-        warnings = [*map(str, side.misplaced), *bundle.warnings]
-        report_export(settings, out, exported, warnings, environment="repository", commit=side.revision)
+        return emit_bundle(export_commit(project, keys=keys, ref=ref, exported_at=at), settings, out)

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from gitsync.cli.options import Settings, common_options, examples, settings_of
-from gitsync.cli.output import echo
-
-if TYPE_CHECKING:
-    from gitsync.stores.database.tokens import Tokens
+from gitsync.cli.options import common_options, examples, settings_of
 
 
 @click.group(
@@ -37,17 +29,11 @@ def command() -> None:
 @click.pass_context
 def add(context: click.Context, /, name: str, role: str) -> int:
     """Make a token and print it, alone and this once: nobody can ever read it again."""
-    from gitsync.stores.database.tokens import Role
+    from gitsync.cli.emit import emit
+    from gitsync.commands.tokens import add_token
 
     settings = settings_of(context)
-    with _tokens(settings) as (environment, tokens):
-        token = tokens.add(name, Role(role))
-        if settings.is_json:
-            _print_json(environment, token=token, tokens=[{"name": name, "role": role}])
-        else:
-            echo(token)
-    settings.tell(f"keep it: it cannot be shown again; `gitsync token revoke {name}` ends its use")
-    return 0
+    return emit(add_token(settings.context(), name, role=role), settings)
 
 
 @command.command("list", epilog=examples("gitsync token list", "gitsync token list --all -o json"))
@@ -56,28 +42,11 @@ def add(context: click.Context, /, name: str, role: str) -> int:
 @click.pass_context
 def list_(context: click.Context, /, everything: bool) -> int:
     """Show the tokens in use: name, role and since when; never the token."""
+    from gitsync.cli.emit import emit
+    from gitsync.commands.tokens import list_tokens
+
     settings = settings_of(context)
-    with _tokens(settings) as (environment, tokens):
-        found = tokens.list(with_revoked=everything)
-    if settings.is_json:
-        rows = [
-            {
-                "name": token.name,
-                "role": token.role,
-                "createdAt": str(token.created_at),
-                "revokedAt": None if token.revoked_at is None else str(token.revoked_at),
-            }
-            for token in found
-        ]
-        _print_json(environment, tokens=rows)
-        return 0
-    width = max((len(token.name) for token in found), default=0)
-    for token in found:
-        revoked = "" if token.revoked_at is None else f", revoked {token.revoked_at}"
-        echo(f"{token.name:<{width}}  {token.role:<5}  since {token.created_at}{revoked}")
-    if not found:
-        settings.tell("there is no token; `gitsync token add NAME` makes one")
-    return 0
+    return emit(list_tokens(settings.context(), with_revoked=everything), settings)
 
 
 @command.command("revoke", epilog=examples("gitsync token revoke ci"))
@@ -86,36 +55,8 @@ def list_(context: click.Context, /, everything: bool) -> int:
 @click.pass_context
 def revoke(context: click.Context, /, name: str) -> int:
     """End a token's use; a running server refuses it from now on."""
+    from gitsync.cli.emit import emit
+    from gitsync.commands.tokens import revoke_token
+
     settings = settings_of(context)
-    with _tokens(settings) as (environment, tokens):
-        tokens.revoke(name)
-    if settings.is_json:
-        _print_json(environment, tokens=[{"name": name}])
-    else:
-        echo(f"revoked {name}")
-    return 0
-
-
-@contextmanager
-def _tokens(settings: Settings) -> Iterator[tuple[str, Tokens]]:
-    """The environment's name, and its tokens."""
-    from gitsync.commands.project import database_url, read_settings
-    from gitsync.stores.database.connect import make_engine, mask_url
-    from gitsync.stores.database.tokens import Tokens
-
-    config, folder = read_settings(settings.context())
-    environment = config.environment(settings.environment, settings.variables)
-    url = database_url(environment, folder)
-    address = mask_url(url)
-    settings.tell(f"{environment.name}: {address}")
-    engine = make_engine(url, command="token", lock_timeout=settings.lock_timeout)
-    try:
-        yield environment.name, Tokens(engine, tenant=environment.tenant, address=address)
-    finally:
-        engine.dispose()
-
-
-def _print_json(environment: str, **facts: Any) -> None:
-    from gitsync.render.json import head, render_json
-
-    echo(render_json({**head("token", environment=environment, commit=None), **facts}), nl=False)
+    return emit(revoke_token(settings.context(), name), settings)

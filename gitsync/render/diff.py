@@ -27,7 +27,7 @@ def print_text(
         tell("no differences")
 
 
-def as_json(report: DiffReport) -> dict[str, Any]:
+def as_json(report: DiffReport, **_: object) -> dict[str, Any]:
     """Return the result as ``-o json`` prints it."""
     return {
         **head("diff", environment=report.environment, commit=report.commit),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from gitsync.printable import printable_json
+from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 
 if TYPE_CHECKING:
@@ -111,3 +113,9 @@ def _dumper() -> type[yaml.CSafeDumper]:
 def _represent_decimal(dumper: Any, value: Decimal) -> yaml.ScalarNode:
     node: yaml.ScalarNode = dumper.represent_scalar("tag:yaml.org,2002:float", str(value))
     return node
+
+
+def registry_text(value: dict[str, Any]) -> str:
+    """Return a result about the registry as JSON, in the form that keeps every digit of a schema's numbers."""
+    head: dict[str, Any] = {"format": "gitsync.registry", "formatVersion": 1, "commit": None}
+    return printable_json(canonical_bytes(head | value).decode())

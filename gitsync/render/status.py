@@ -32,7 +32,7 @@ def print_text(
         tell(f"warning: {warning}")
 
 
-def as_json(report: StatusReport) -> dict[str, Any]:
+def as_json(report: StatusReport, **_: object) -> dict[str, Any]:
     """Return the result as ``-o json`` prints it."""
     return status_json(
         report.comparison,

@@ -1,0 +1,203 @@
+"""Bundles: workflows exported into one, taken apart into files, put together from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from gitsync.commands.context import Context
+from gitsync.commands.project import Project, read_settings
+from gitsync.commands.targets import choose_environment, open_side, warn_of_hidden
+from gitsync.errors import Conflict, InvalidInput, Problem
+from gitsync.rules.rule import Severity
+from gitsync.rules.validator import Judge
+from gitsync.stores.bundle import BundleSide
+from gitsync.stores.folder import Folder
+from gitsync.sync.compare import select_keys
+from gitsync.sync.exports import export_workflows
+from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side
+from gitsync.workflow.bundle import Bundle, iter_loose_calls, offline_id
+from gitsync.workflow.types import Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """A bundle that was made.
+
+    data: its bytes. applied: key → the id that it has in the bundle. commit: that it was taken from, if any.
+    """
+
+    kind: ClassVar[str] = "export"
+    environment: str
+    commit: str | None
+    data: bytes
+    changes: Sequence[Change]
+    applied: Applied
+    warnings: Sequence[str]
+    notes: Sequence[str] = ()
+    error: None = None
+    exit_code: int = 0
+
+
+def export_bundle(context: Context, *, keys: Sequence[str] = (), exported_at: str) -> ExportReport:
+    """Export workflows of the environment's database or server.
+
+    keys: keys or globs, all workflows where there are none. exported_at: the time that the bundle names, RFC 3339.
+    Raises Refused (EMPTY_SOURCE) where there is nothing to export.
+    """
+    config, folder = read_settings(context)
+    environment = choose_environment(config, context)
+    with open_side(environment, folder, context, command="export") as target:
+        context.tell(f"{environment.name}: {target.address}")
+        chosen = select_keys(target.list_ids().keys() | target.twins.keys(), keys)
+        return _export(
+            target,
+            chosen,
+            exported_at=exported_at,
+            environment=environment.name,
+            id_of=lambda key: target.ids[key],
+            warnings=lambda: [
+                *(
+                    f"left out: {row.name} (id {row.workflow_id}): {row.reason}"
+                    for row in target.unkeyed
+                    if not keys
+                ),
+                *warn_of_hidden(target),
+            ],
+        )
+
+
+def export_commit(
+    project: Project, *, keys: Sequence[str] = (), ref: str = "HEAD", exported_at: str
+) -> ExportReport:
+    """Export workflows of a commit, with ids made of their keys; no database is asked.
+
+    Raises InvalidInput with every fault of the files.
+    """
+    side = project.commit_side(ref)
+    chosen = select_keys(side.blobs, keys)
+    judge = Judge(settings=project.config.rules)
+    problems = [problem for _, facts in side.examine(chosen, judge) for problem in facts.problems]
+    errors = [problem for problem in problems if problem.severity == Severity.ERROR]
+    _check_files([*errors, *(() if keys else (*side.strays, *side.misplaced))])
+    return _export(
+        side,
+        chosen,
+        exported_at=exported_at,
+        environment="repository",
+        commit=side.revision,
+        warnings=lambda: [*map(str, side.misplaced)],
+    )
+
+
+def join_files(source: Folder, *, keys: Sequence[str] = (), exported_at: str) -> ExportReport:
+    """Put the workflow files of a folder together to one bundle, as they are on disk.
+
+    Raises InvalidInput with every fault of the files.
+    """
+    chosen = select_keys(source.keys, keys)
+    misplaced = source.misplaced
+    _check_files([*source.find_problems(chosen, with_strays=not keys), *(() if keys else misplaced)])
+    return _export(
+        source,
+        chosen,
+        exported_at=exported_at,
+        environment="repository",
+        warnings=lambda: [*map(str, misplaced)],
+    )
+
+
+def _export(
+    source: Side,
+    keys: Sequence[Key],
+    *,
+    exported_at: str,
+    environment: str,
+    commit: str | None = None,
+    id_of: Callable[[Key], str] = offline_id,
+    warnings: Callable[[], Sequence[str]] = tuple,
+) -> ExportReport:
+    data: list[bytes] = []
+    bundle = BundleSide(Bundle("the bundle"), write=data.append, exported_at=exported_at, id_of=id_of)
+    changes, applied = export_workflows(source, bundle, keys)
+    return ExportReport(
+        environment=environment,
+        commit=commit,
+        data=b"".join(data),
+        changes=changes,
+        applied=applied,
+        warnings=[*warnings(), *bundle.warnings],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitReport:
+    """A bundle that was taken apart; folder: where its files are now."""
+
+    kind: ClassVar[str] = "split"
+    folder: Path
+    changes: Sequence[Change]
+    warnings: Sequence[str]
+    notes: Sequence[str] = ()
+    error: None = None
+    exit_code: int = 0
+
+
+def split_bundle(data: bytes, *, file: str, target: Folder, force: bool = False) -> SplitReport:
+    """Write each workflow of a bundle to its own file in canonical form.
+
+    data: the bundle. file: what messages call it. force: overwrite files that hold something else.
+    Raises Conflict (WORKFLOW_KEY_CONFLICT) without it, with nothing written; InvalidInput for what is no bundle.
+    """
+    bundle = BundleSide.read(data, file="standard input" if file == "-" else file)
+    bundle_digests, file_digests = bundle.snapshot().digests, target.snapshot().digests
+    changes = [
+        Change(key, Action.UPDATE if key in file_digests else Action.CREATE, file_digests.get(key), digest)
+        for key, digest in sorted(bundle_digests.items())
+        if file_digests.get(key) != digest
+    ]
+    if not force:
+        _check_files_free(changes, target.path, file)
+    target.apply(changes, bundle.load([change.key for change in changes]), Deployment(MarkKind.PULL, None))
+    warnings = [*bundle.content.warnings, *iter_loose_calls(bundle.content.documents, where="the bundle")]
+    return SplitReport(folder=target.path, changes=changes, warnings=warnings)
+
+
+def _check_files_free(changes: Sequence[Change], folder: Path, file: str) -> None:
+    taken = [change for change in changes if change.action is Action.UPDATE]
+    if not taken:
+        return
+    names = ", ".join(f"{change.key}.json" for change in taken)
+    raise Conflict(
+        f"{len(taken)} file{'' if len(taken) == 1 else 's'} in {folder} hold something else: {names}; "
+        "nothing was written",
+        code="WORKFLOW_KEY_CONFLICT",
+        details={
+            "conflicts": [
+                {
+                    "key": change.key,
+                    "state": "exists",
+                    "repository": change.before,
+                    "database": None,
+                    "base": None,
+                }
+                for change in taken
+            ]
+        },
+        cure=f"commit what must not be lost, then `gitsync bundle split --force {file}`",
+    )
+
+
+def _check_files(problems: Iterable[Problem]) -> None:
+    """Raise InvalidInput with all `problems`, if there are any."""
+    if not (ordered := sorted(problems)):
+        return
+    rules = {problem.rule for problem in ordered}
+    raise InvalidInput(
+        f"{len(ordered)} problem{'' if len(ordered) == 1 else 's'} in the files; nothing was written",
+        code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
+        problems=ordered,
+        cure="mend the files first",
+    )

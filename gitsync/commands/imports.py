@@ -1,0 +1,129 @@
+"""``import``: a bundle into the environment, all of it or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
+
+from gitsync.commands.context import Context
+from gitsync.commands.project import read_settings, registry_of
+from gitsync.commands.report import tell_unchecked, tell_warnings
+from gitsync.commands.targets import (
+    choose_environment,
+    doubtful_creates,
+    open_side,
+    tell_limits,
+    unsupported_changes,
+)
+from gitsync.config import Config, Environment
+from gitsync.errors import UsageError
+from gitsync.stores.bundle import BundleSide
+from gitsync.sync.imports import ImportPolicy, PlannedImport, apply_import, plan_import
+from gitsync.sync.model import Action, Applied
+from gitsync.workflow.references import called_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ImportWishes(TypedDict, total=False):
+    """What an import can be asked for.
+
+    update: also overwrite what nobody has edited since gitsync wrote it. force: overwrite what exists.
+    in_place: overwrite keeping ids; ``None`` as the environment says. discard_runs: let go of what hangs on
+    workflows. max_overwrites: an exact limit. new_tenant: the tenant is meant to have no workflows yet.
+    """
+
+    update: bool
+    force: bool
+    in_place: bool | None
+    discard_runs: bool
+    max_overwrites: int | None
+    new_tenant: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What an import did, or would do where it was dry."""
+
+    kind: ClassVar[str] = "import_"
+    environment: str
+    planned: PlannedImport
+    applied: Applied
+    dry_run: bool
+    notes: Sequence[str] = ()
+    error: None = None
+    exit_code: int = 0
+
+
+def import_bundle(
+    context: Context, data: bytes, *, file: str, dry_run: bool = False, **wishes: Unpack[ImportWishes]
+) -> ImportReport:
+    """Import a workflow bundle (format 1) into the environment's database or server, in one transaction.
+
+    data: the bundle. file: what messages call it. dry_run: check everything, write nothing. The caller is asked
+    before anything is recreated.
+    Raises UsageError, InvalidInput, Conflict (WORKFLOW_KEY_CONFLICT), Refused, PlanStale; nothing is written then.
+    """
+    config, folder = read_settings(context)
+    environment = choose_environment(config, context)
+    if wishes.get("update") and environment.server is not None:
+        raise UsageError("--update asks what gitsync wrote last, which a server does not tell")
+    bundle = BundleSide.read(data, file=file)
+    registry = registry_of(config, folder)
+    if registry is None and environment.server is None:
+        context.tell(
+            "note: no registry is configured, so actions and schemas are not checked against the runtime"
+        )
+    tell_unchecked(context, registry)
+    policy = _policy(config, environment, wishes)
+    with open_side(
+        environment,
+        folder,
+        context,
+        command="import",
+        in_place=policy.in_place,
+        new_tenant=wishes.get("new_tenant", False),
+    ) as target:
+        context.tell(f"{environment.name}: {target.address}")
+        if not dry_run:
+            target.require_ledger()
+        planned = plan_import(bundle, target, registry=registry, policy=policy)
+        tell_warnings(context, planned.problems)
+        for warning in planned.warnings:
+            context.tell(f"warning: {warning}")
+        calls = {key: called_keys(document) for key, document in bundle.content.documents.items()}
+        unsupported = unsupported_changes(
+            target, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}"
+        ) or doubtful_creates(target, context, planned.changes, may_hide=target.may_hide())
+        if unsupported is not None:
+            raise unsupported
+        tell_limits(target, planned.changes, context)
+        if not dry_run:
+            _ask(context, environment, planned, in_place=policy.in_place)
+        applied = apply_import(planned, bundle, target, dry_run=dry_run)
+    return ImportReport(environment=environment.name, planned=planned, applied=applied, dry_run=dry_run)
+
+
+def _policy(config: Config, environment: Environment, wishes: ImportWishes) -> ImportPolicy:
+    """The wishes with what the configuration says where they are silent."""
+    in_place = wishes.get("in_place")
+    return ImportPolicy(
+        wishes.get("update", False),
+        wishes.get("force", False),
+        replace(config.limits, max_overwrites=wishes.get("max_overwrites")),
+        in_place=environment.overwrite == "in-place" if in_place is None else in_place,
+        discard_runs=wishes.get("discard_runs", False),
+        rules=config.rules,
+    )
+
+
+def _ask(context: Context, environment: Environment, planned: PlannedImport, *, in_place: bool) -> None:
+    """Ask before anything is recreated, or overwritten on a server, which may recreate it."""
+    count = sum(change.action is Action.UPDATE for change in planned.changes)
+    is_server = environment.server is not None
+    if count and (is_server or not in_place):
+        how = "overwrite" if is_server else "delete and create again"
+        context.caller.confirm(
+            f"This will {how} {count} workflow{'' if count == 1 else 's'} in {environment.name}. Go on?"
+        )

@@ -1,0 +1,52 @@
+"""The report of ``registry show``, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gitsync.commands.registry import ShownRegistry
+from gitsync.render.registry import fields_of, registry_json, registry_text
+from gitsync.render.text import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_text(report: ShownRegistry, console: Console, **_: object) -> None:
+    """Print actions with the members of their input, node types, and schemas."""
+    registry = report.registry
+    actions = {f"{name}@{version}": offer for (name, version), offer in sorted(registry.actions.items())}
+    width = max((len(name) for name in actions), default=0)
+    _say_list(
+        console, "action", [f"{name:<{width}}  {fields_of(o.input)}".rstrip() for name, o in actions.items()]
+    )
+    _say_list(console, "node type", sorted(registry.node_types))
+    _say_list(
+        console,
+        "schema",
+        [
+            ref if schema is not None else f"{ref}  (its schema is not known)"
+            for ref, schema in sorted(registry.schemas.items())
+        ],
+    )
+    if not (actions or registry.node_types or registry.schemas):
+        say(console, "nothing")
+
+
+def as_json(report: ShownRegistry, **_: object) -> str:
+    """Return the result as ``-o json`` prints it."""
+    return registry_text(
+        {
+            "environment": None,
+            "file": str(report.path),
+            **registry_json(report.registry),
+        }
+    )
+
+
+def _say_list(console: Console, noun: str, lines: Sequence[str]) -> None:
+    if lines:
+        say(console, f"{len(lines)} {noun}{'' if len(lines) == 1 else 's'}", style="bold")
+    for line in lines:
+        say(console, f"  {line}")
