@@ -33,18 +33,6 @@ OUTPUTS: Final = tuple(dict.fromkeys((*CHECKS, *PAGES)))
 _COMMON: Final = ("folder", "environment", "output", "yes", "quiet", "verbose", "no_color", "lock_timeout")
 
 
-def direct(path: Path) -> Path:
-    """The absolute path with each ``..`` taken as the system takes it, so that its parents are those of the file.
-
-    What comes after the last ``..`` stays as it is, links included.
-    """
-    parts = path.absolute().parts
-    if ".." not in parts:
-        return path.absolute()
-    after = len(parts) - parts[::-1].index("..")
-    return Path(*parts[:after]).resolve().joinpath(*parts[after:])
-
-
 @dataclass(slots=True)
 class Settings:
     """What the common options say; a command's own place wins over the group's.
@@ -92,10 +80,14 @@ class Settings:
     @property
     def where(self) -> Path:
         """The folder that the command runs in."""
+        from gitsync.commands.context import direct
+
         return direct(self.folder or Path.cwd())
 
     def place(self, file: str | Path) -> Path:
         """Where a file is that the command line names, from that folder."""
+        from gitsync.commands.context import direct
+
         return direct(self.where / file)
 
     def context(self) -> Context:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitsync.cli.options import PAGES, common_options_with, examples, settings_behind, settings_of
+from gitsync.cli.options import PAGES, common_options_with, examples, settings_of
 from gitsync.cli.output import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitsync.cli.options import Settings
-    from gitsync.commands.project import Project
-    from gitsync.commands.running import Source
-    from gitsync.runtime.model import Run, StepTrace
-    from gitsync.runtime.redact import Redactor
+    from gitsync.runtime.model import StepTrace
     from gitsync.runtime.start import Start
     from gitsync.testing.testfile import Setting
 
@@ -58,10 +57,12 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     Nothing outside is touched: actions answer from --stubs, from Python functions, or with a sample of their
     schema. Exits 0 where the run succeeds, 4 where it fails or waits for something.
     """
-    from gitsync.cli.outcome import tell_unchecked
+    import time
+
+    from gitsync.cli.emit import emit
+    from gitsync.cli.files import write_output
     from gitsync.commands.project import open_project
-    from gitsync.runtime.redact import Redactor
-    from gitsync.workflow.types import Key
+    from gitsync.commands.run import check_free, run
 
     settings = settings_of(context)
     if values["draft"] and values["version"]:
@@ -71,94 +72,43 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     if values["ref"] and settings.environment:
         raise click.UsageError("--ref and -e are two sources; choose one")
     start, setting = _start(settings, values), _setting(settings, values["stubs"])
-    redactor = Redactor(setting.secrets)
-    with open_project(settings.context()) as project:
-        source = _source(project, values["ref"])
-        source.require(Key(key))
-        tell_unchecked(settings, source.registry)
-        target = values["target"] and settings.place(values["target"])
-        if target is not None:
-            _check_free(target)
-        run = _run(project, source, Key(key), start, setting, values["actions"], redactor)
-    _show(settings, run, redactor, source.label)
+    target = values["target"] and settings.place(values["target"])
     if target is not None:
-        from gitsync.cli.files import write_output
-        from gitsync.testing.record import record
-
+        check_free(target)
+    with open_project(settings.context()) as project:
+        report = run(
+            project,
+            key,
+            start=start,
+            setting=setting,
+            clock=time.monotonic,
+            ref=values["ref"],
+            actions=values["actions"],
+            on_step=_teller(settings, setting),
+        )
+    code = emit(report, settings)
+    if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = record(run, start, setting, name=f"recorded: {run.status}", redactor=redactor)
-        write_output(settings, str(target), text.encode())
+        write_output(settings, str(target), report.recording.encode())
         settings.tell(f"recorded in {values['target']}; `gitsync test {values['target']}` runs it")
-    return 0 if run.status == "SUCCEEDED" else 4
+    return code
 
 
-def _source(project: Project, ref: str | None) -> Source:
-    from gitsync.commands.running import commit_source, database_source, file_source
-
-    if ref is not None:
-        return commit_source(project, project.commit_side(ref))
-    if settings_behind(project).environment:
-        return database_source(project, command="run")
-    return file_source(project)
-
-
-def _run(
-    project: Project,
-    source: Source,
-    key: Any,
-    start: Start,
-    setting: Setting,
-    modules: tuple[str, ...],
-    redactor: Redactor,
-) -> Run:
-    import time
-
+def _teller(settings: Settings, setting: Setting) -> Callable[[StepTrace], None] | None:
+    """What draws the steps as they come, where somebody looks; secrets taken out."""
     from gitsync.cli.progress import is_shown
     from gitsync.render.run import Tree
-    from gitsync.runtime.functions import load_functions
-    from gitsync.runtime.interpreter import run_workflow
-    from gitsync.runtime.limits import held
-    from gitsync.runtime.model import Options
-    from gitsync.runtime.stubs import Outside
+    from gitsync.runtime.redact import Redactor
 
-    settings = settings_behind(project)
-    functions = load_functions(modules, folder=str(project.git.top / project.prefix))
-    tree = Tree()
+    if not is_shown(settings):
+        return None
+    tree, redactor = Tree(), Redactor(setting.secrets)
 
     def tell(step: StepTrace) -> None:
         for line in tree.lines(step):
             echo(redactor.text(line), err=True)
 
-    options = Options(
-        now=setting.now,
-        secrets=setting.secrets,
-        clock=time.monotonic,
-        on_step=tell if is_shown(settings) else None,
-    )
-    document = source.require(key)
-    with held(options.budget.seconds):
-        return run_workflow(
-            document,
-            start,
-            library=source,
-            registry=source.registry,
-            outside=Outside(setting.stubs, functions, setting.script),
-            options=options,
-        )
-
-
-def _show(settings: Settings, run: Run, redactor: Redactor, label: str) -> None:
-    value = redactor.value(run.as_json())
-    if settings.is_json:
-        from gitsync.render.json import render_json
-
-        head = {"format": "gitsync.run", "formatVersion": 1, "source": label}
-        echo(render_json(head | value), nl=False)
-        return
-    from gitsync.render.run import render_markdown, render_text
-
-    for line in render_markdown(value) if settings.is_markdown else render_text(value):
-        echo(line)
+    return tell
 
 
 def _start(settings: Settings, values: dict[str, Any]) -> Start:
@@ -211,14 +161,3 @@ def read_value(settings: Settings, file: str) -> Any:
     if located.problems:
         raise InvalidInput(f"{file} cannot be read", code="INVALID_PAYLOAD", problems=located.problems)
     return located.value
-
-
-def _check_free(target: Path) -> None:
-    from gitsync.errors import ConfigError
-
-    if target.exists() or target.is_symlink():
-        raise ConfigError(
-            f"{target} is there already; nothing was run",
-            code="ALREADY_THERE",
-            cure="choose another name, or delete it",
-        )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gitsync.cli.options import CHECKS, Settings, common_options_with, direct, examples, settings_of
+from gitsync.cli.options import CHECKS, Settings, common_options_with, examples, settings_of
 from gitsync.cli.output import echo, echo_painted
+from gitsync.commands.context import direct
 
 if TYPE_CHECKING:
     from gitsync.commands.file_project import Base, Checked, FileProject

@@ -15,6 +15,18 @@ Counter: TypeAlias = Callable[[int, int], None]
 """Takes (done, total)."""
 
 
+def direct(path: Path) -> Path:
+    """The absolute path with each ``..`` taken as the system takes it, so that its parents are those of the file.
+
+    What comes after the last ``..`` stays as it is, links included.
+    """
+    parts = path.absolute().parts
+    if ".." not in parts:
+        return path.absolute()
+    after = len(parts) - parts[::-1].index("..")
+    return Path(*parts[:after]).resolve().joinpath(*parts[after:])
+
+
 class Caller(Protocol):
     """Whoever runs a command: what it hears meanwhile, and what it is asked."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitsync.errors import GitsyncError, InvalidInput
 from gitsync.sync.model import Action
+from gitsync.testing.coverage import percent
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
@@ -89,8 +90,6 @@ def _run(project: Project, side: CommitSide, written: Sequence[Key]) -> Gate:
 def _obstacle(
     project: Project, results: Sequence[Result], covered: Sequence[Coverage], untested: Sequence[Key]
 ) -> GitsyncError | None:
-    from gitsync.render.tests import percent
-
     environment = project.environment
     reasons = _Reasons()
     failed = [result for result in results if result.verdict in ("failed", "error")]

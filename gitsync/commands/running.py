@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsync.cli.options import direct
+from gitsync.commands.context import direct
 from gitsync.commands.project import registry_of
 from gitsync.errors import ConfigError, GitsyncError, InvalidInput
 from gitsync.rules.inspection import read_stored_document, read_workflow

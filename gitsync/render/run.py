@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from gitsync.render.text import say
 from gitsync.runtime.model import StepStatus, StepTrace
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gitsync.commands.run import RunReport
 
 _BLOCKS: Final = frozenset({"control.if", "control.forEach", "control.tryCatch", "control.callWorkflow"})
 _LONGEST: Final = 100
@@ -62,7 +68,7 @@ def _note(step: StepTrace) -> str:
     return f"  ({'; '.join(notes)})" if notes else ""
 
 
-def render_text(run: Mapping[str, Any]) -> Iterator[str]:
+def text_lines(run: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a run's JSON, already redacted, as text: status, calls, variables, warnings."""
     yield headline(run)
     if run["error"]:
@@ -84,7 +90,7 @@ def render_text(run: Mapping[str, Any]) -> Iterator[str]:
         yield f"warning: {warning}"
 
 
-def render_markdown(run: Mapping[str, Any]) -> Iterator[str]:
+def markdown_lines(run: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a run's JSON, already redacted, as Markdown."""
     yield f"## {headline(run)}"
     yield ""
@@ -188,3 +194,19 @@ def _cell(text: str) -> str:
 
 def _code(text: str) -> str:
     return f"`{_cell(text).replace('`', chr(39)).replace('&lt;', '<')}`"
+
+
+def print_text(report: RunReport, console: Console, **_: object) -> None:
+    """Print status, calls, variables, warnings."""
+    for line in text_lines(report.value):
+        say(console, line)
+
+
+def as_json(report: RunReport, **_: object) -> dict[str, Any]:
+    """Return the result as ``-o json`` prints it."""
+    return {"format": "gitsync.run", "formatVersion": 1, "source": report.source, **report.value}
+
+
+def render_markdown(report: RunReport, **_: object) -> str:
+    """Return the page of a comment or a job's summary."""
+    return "".join(f"{line}\n" for line in markdown_lines(report.value))

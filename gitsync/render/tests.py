@@ -8,11 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from gitsync.testing.coverage import Coverage, share_of
+from gitsync.render.text import say
+from gitsync.testing.coverage import Coverage, percent, share_of
 from gitsync.testing.suite import Result, Verdict
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gitsync.commands.gate import Gate
+    from gitsync.commands.test import TestReport
 
 _SIGNS: Final = {
     Verdict.PASSED: "ok   ",
@@ -63,11 +67,6 @@ def coverage_lines(covered: Sequence[Coverage]) -> Iterator[str]:
             + (f"; not reached: {missed}{more}" if missed else "")
         )
     yield f"{percent(share_of(covered))} of all steps and branches"
-
-
-def percent(share: float) -> str:
-    """The share, rounded down: 100 % is all."""
-    return f"{int(share * 100 + 1e-9):3}%"
 
 
 def render_report(
@@ -201,3 +200,21 @@ def gate_lines(gate: Gate) -> Iterator[str]:
     yield f"tests: {summary(gate.results)}{share}"
     if gate.untested:
         yield f"  without a test: {', '.join(gate.untested)}"
+
+
+def print_text(report: TestReport, console: Console, **_: object) -> None:
+    """Print the coverage and the verdict; the results themselves were printed as they came."""
+    if report.covered is not None:
+        for line in coverage_lines(report.covered):
+            say(console, line)
+    say(console, summary(report.results))
+
+
+def as_json(report: TestReport, **_: object) -> dict[str, Any]:
+    """Return the result as ``-o json`` prints it."""
+    return render_report(report.results, report.covered, source=report.source)
+
+
+def render_markdown(report: TestReport, **_: object) -> str:
+    """Return the page of a comment or a job's summary."""
+    return "\n".join(render_report_markdown(report.results, report.covered)) + "\n"

@@ -103,3 +103,8 @@ def share_of(covered: Iterable[Coverage]) -> float:
         total += item.total
         reached += item.reached
     return 1.0 if not total else reached / total
+
+
+def percent(share: float) -> str:
+    """Return the share as text of four characters, rounded down: 100 % is all."""
+    return f"{int(share * 100 + 1e-9):3}%"
