@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gitsync.render.run import Tree, render_markdown, render_text
-from gitsync.render.tests import percent, render_junit
+from gitsync.render.run import Tree, markdown_lines, text_lines
+from gitsync.render.tests import render_junit
 from gitsync.runtime.model import Options
 from gitsync.runtime.redact import MASK, Redactor
 from gitsync.runtime.start import Start
+from gitsync.testing.coverage import percent
 from gitsync.testing.record import record
 from gitsync.testing.suite import Result, Verdict
 from gitsync.testing.testfile import Setting, read_test_file
@@ -77,8 +78,8 @@ def test_an_error_that_nothing_catches_names_the_called_workflow_that_it_comes_f
 def test_text_and_markdown_hold_what_markup_would_break() -> None:
     done = run([assign({"vars.a": '"|<b>`x`"'})]).as_json()
 
-    assert '  a: "|<b>`x`"' in list(render_text(done))
-    assert "| `a` | `\"\\|<b>'x'\"` |" in list(render_markdown(done))
+    assert '  a: "|<b>`x`"' in list(text_lines(done))
+    assert "| `a` | `\"\\|<b>'x'\"` |" in list(markdown_lines(done))
 
 
 def test_names_that_tell_a_secret_are_masked_and_others_are_not() -> None:
