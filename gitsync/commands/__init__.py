@@ -1,1 +1,1 @@
-"""commands."""
+"""What gitsync does, one function a command: it takes values and returns a report."""

@@ -1,1 +1,1 @@
-"""The places that hold workflows: repository, database, bundle."""
+"""Places that hold workflows: git, a database, a server, a bundle, a folder."""

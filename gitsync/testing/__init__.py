@@ -1,1 +1,1 @@
-"""testing."""
+"""The tests of workflows: files, cases, expectations, coverage."""

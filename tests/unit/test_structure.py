@@ -1,4 +1,9 @@
-"""Imports point one way: cli → sides, render → sync → workflow → errors, and sides → database, git."""
+"""The drawing of the house: which room may import which, and what still breaks it.
+
+cli → commands → doctor, testing, stores, sync, rules → workflow → errors
+cli → render → the reports of commands;  server → sync, stores;  stores → sync → rules → workflow
+testing → runtime → workflow
+"""
 
 from __future__ import annotations
 
@@ -9,29 +14,42 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "gitsync"
-WORKFLOW = {"errors", "schemas", "workflow"}
-SYNC = WORKFLOW | {"sync"}
+GROUND = {"errors", "masking", "printable"}
+WORKFLOW = GROUND | {"schemas", "workflow"}
+RULES = WORKFLOW | {"rules"}
+SYNC = RULES | {"sync"}
+STORES = SYNC | {"stores"}
+TESTING = WORKFLOW | {"runtime", "testing"}
+COMMANDS = STORES | TESTING | {"commands", "config", "doctor"}
 ALLOWED = {
-    "errors": set[str](),
-    "workflow": WORKFLOW,
-    "sync": SYNC,
-    "config": SYNC | {"config", "masking"},
-    "finding": {"errors"},
+    "errors": {"errors"},
     "masking": {"masking"},
     "printable": {"printable"},
-    "logs": {"masking", "printable"},
-    "git": {"errors", "git"},
-    "database": SYNC | {"database", "finding"},
-    "doctor": SYNC | {"config", "doctor", "finding", "git", "sides"},
-    "sides": SYNC | {"database", "git", "sides"},
+    "logs": GROUND | {"logs"},
+    "workflow": WORKFLOW,
+    "rules": RULES,
+    "sync": SYNC,
+    "config": SYNC | {"config"},
+    "stores": STORES,
     "runtime": WORKFLOW | {"runtime"},
-    "render": SYNC | {"finding", "printable", "render", "runtime"},
-    "server": SYNC | {"database", "logs", "render", "server", "sides"},
-    "cli": SYNC
-    | {"cli", "config", "database", "doctor", "finding", "git", "render", "repo_layout_example", "sides"}
-    | {"logs", "masking", "printable", "runtime", "server"},
+    "testing": TESTING,
+    "doctor": STORES | {"config", "doctor"},
+    "commands": COMMANDS,
+    "render": COMMANDS | {"render"},
+    "server": STORES | {"logs", "render", "server"},
+    "cli": COMMANDS | {"cli", "logs", "render", "repo_layout_example", "server"},
 }
-PURE = ("workflow", "sync", "runtime")
+KNOWN = {
+    ("commands/diff.py", "render"),
+    ("commands/difference.py", "render"),
+    ("commands/push.py", "render"),
+    ("commands/registry.py", "render"),
+    ("commands/status.py", "render"),
+    ("testing/cases.py", "commands"),
+    ("workflow/bundle.py", "rules"),
+}
+"""(module, room) that the drawing does not allow and that is still to be mended; it only shrinks."""
+PURE = ("workflow", "rules", "sync", "runtime")
 
 
 def room_of(path: Path) -> str:
@@ -57,8 +75,15 @@ MODULES = sorted(
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
     rooms = {name.split(".")[1] for name in imported(path) if name.startswith("gitsync.")}
+    name = str(path.relative_to(PACKAGE))
 
-    assert rooms <= ALLOWED[room_of(path)]
+    assert rooms - ALLOWED[room_of(path)] == {room for module, room in KNOWN if module == name}
+
+
+def test_no_room_is_left_out_of_the_drawing() -> None:
+    rooms = {room_of(path) for path in PACKAGE.rglob("*.py") if not room_of(path).startswith("_")}
+
+    assert rooms == set(ALLOWED)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +100,7 @@ def test_what_a_workflow_is_and_how_it_is_decided_know_neither_git_nor_sql_nor_c
 def test_processes_are_started_in_one_place() -> None:
     starting = {str(path.relative_to(PACKAGE)) for path in MODULES if "subprocess" in imported(path)}
 
-    assert starting == {"git/process.py"}
+    assert starting == {"stores/git/process.py"}
 
 
 def test_no_everyday_command_imports_gitpython() -> None:
