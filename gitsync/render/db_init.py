@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def print_text(report: TablesReport, console: Console, **_: object) -> None:
     """Print the names of the tables that were created."""
-    say(console, "\n".join(f"created {name}" for name in report.created) or "nothing to create")
+    for line in [f"created {name}" for name in report.created] or ["nothing to create"]:
+        say(console, line)
 
 
 def as_json(report: TablesReport, **_: object) -> dict[str, Any]:
