@@ -49,8 +49,9 @@ def make_index(rows: Iterable[Sequence[Any]]) -> Index:
     )
 
 
-def shown_name(name: str) -> str:
-    """The name of a workflow with a replacement for each byte that is no text."""
+def shown_name(name: str | None) -> str:
+    """Return the name of a workflow, empty where it has none, with a replacement for each byte that is no text."""
+    name = name or ""
     return name if name.isascii() else name.encode(errors="replace").decode()
 
 

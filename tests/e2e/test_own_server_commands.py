@@ -240,7 +240,7 @@ def test_doctor_looks_at_a_server_as_it_looks_at_a_database(hosted: Hosted) -> N
     }
     assert found["configuration/environment"][1] == f"hosted (the default): {hosted.running.url}"
     assert found["server/connection"] == ("ok", f"{hosted.running.url}, gitsync's own server")
-    assert found["server/keys"][1] == "1 workflow with a key, no duplicates"
+    assert found["server/keys"][1] == "1 workflow with a key of its own"
     assert found["server/unkeyed"][0] == "warning"
     assert found["server/rights"][0] == "ok"
     assert found["both sides/states"][1] == "1 in-sync"

@@ -268,8 +268,8 @@ def test_a_folder_that_is_a_symbolic_link_is_not_written_through(tmp_path: Path,
 
     ran = loop.gitsync("pull", "--force")
 
-    assert ran.code == 1
-    assert "CANNOT_WRITE" in ran.err
+    assert ran.code == 4
+    assert "UNSUPPORTED_FOLDER" in ran.err
     assert "symbolic link" in ran.err
     assert not [path for path in elsewhere.rglob("*") if path.is_file()]
 
