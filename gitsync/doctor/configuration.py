@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
-from gitsync.config import FROM_VARIABLE, Config, Environment
+from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment
 from gitsync.doctor.finding import Finding, as_fault, counted, fault, fine, warning
 from gitsync.errors import ConfigError
+from gitsync.stores.git.facts import GitFacts
 from gitsync.workflow.registry import read_registry
 
 _PASSWORD: Final = re.compile(r"://[^/@:]*:(?!\$\{)[^/@]+@|[?&](?:password|sslpassword)=(?!\$\{)[^&]+")
 
 
 def as_findings(error: ConfigError) -> list[Finding]:
-    """Each fault of a configuration that cannot be read, with its place."""
+    """Return each fault of a configuration that cannot be read, with its place."""
     problems = error.details.get("problems", ())
     if not problems:
         return [as_fault("file", error)]
@@ -30,28 +33,28 @@ def as_findings(error: ConfigError) -> list[Finding]:
 def check_environments(
     config: Config, chosen: str | None, variables: Mapping[str, str], mask: Callable[[str], str]
 ) -> tuple[list[Finding], Environment | None]:
-    """Each environment, and the one to work on if it can be used.
+    """Return what is to say of each environment, and the one to work on if it can be used.
 
     chosen: the name given on the command line. mask: takes the secrets out of a database's URL.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     environment: Environment | None = None
     try:
         environment = config.environment(chosen, variables)
     except ConfigError as error:
-        found.append(as_fault("environment", error))
+        findings.append(as_fault("environment", error))
     else:
         why = _why(config, environment.name, chosen, variables)
         tenant = f", tenant {environment.tenant}" if environment.tenant else ""
         address = mask(environment.database) if environment.server is None else environment.server.url
-        found.append(fine("environment", f"{environment.name} ({why}): {address}{tenant}"))
+        findings.append(fine("environment", f"{environment.name} ({why}): {address}{tenant}"))
     for name in config.environments:
-        found += _other(config, name, environment, variables)
-    return found, environment
+        findings += _other(config, name, environment, variables)
+    return findings, environment
 
 
 def check_registry(config: Config, read: Callable[[str], bytes | None]) -> Iterator[Finding]:
-    """The registry as it stands in the commit; read: path → content."""
+    """Look at the registry as it stands in the commit; read: path → content."""
     if config.registry is None:
         yield fine("registry", "none is configured: what workflows need is not compared with the runtime")
         return
@@ -71,6 +74,23 @@ def check_registry(config: Config, read: Callable[[str], bytes | None]) -> Itera
         yield fine("registry", f"{config.registry}, {counted(len(registry.actions), 'action')}")
 
 
+def check_committed(git: GitFacts, folder: Path) -> list[Finding]:
+    """Return a warning where the configuration in `folder` differs from the one that a push reads."""
+    file = folder / FILE_NAME
+    if git.is_bare or not file.is_file():
+        return []
+    path = os.path.relpath(file.resolve(), git.top.resolve())
+    if path not in git.uncommitted(path):
+        return []
+    return [
+        warning(
+            "uncommitted",
+            f"{path} is not committed as it stands; a push reads `workflows` and `registry` from its commit",
+            f"`git add {path}` and `git commit`",
+        )
+    ]
+
+
 def _why(config: Config, name: str, chosen: str | None, variables: Mapping[str, str]) -> str:
     if chosen:
         return "by -e"
@@ -84,7 +104,7 @@ def _why(config: Config, name: str, chosen: str | None, variables: Mapping[str, 
 def _other(
     config: Config, name: str, chosen: Environment | None, variables: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """What one entry of the file says of itself, whichever is chosen; nobody connects to it."""
+    """Say whether one entry of the file can be used; nobody connects to it."""
     if _PASSWORD.search(config.environments[name].get("database", "")):
         yield warning(
             f"environment {name}",

@@ -30,7 +30,7 @@ class Dangling:
 def find_dangling(
     connection: Connection, tables: Tables, rows: Sequence[Row], keys_by_id: Mapping[str, str]
 ) -> list[Dangling]:
-    """Every call that leads nowhere, in no order. Only definitions that call anything are fetched."""
+    """Return every call that leads nowhere, in no order. Only definitions that call anything are fetched."""
     stored = {row.workflow_id.lower(): row.workflow_id for row in rows}
     names = {row.workflow_id: keys_by_id.get(row.workflow_id, row.name) for row in rows}
     calls = [
@@ -45,32 +45,32 @@ def find_dangling(
         tables.among(versions.workflow_id, {called for _, called, _ in calls if called in names}),
     )
     known = {(str(workflow_id), number) for workflow_id, number in connection.execute(published)}
-    found = set()
+    dangling = set()
     for caller, workflow_id, version in calls:
         if workflow_id not in names:
-            found.add(Dangling(caller, workflow_id))
+            dangling.add(Dangling(caller, workflow_id))
         elif workflow_id not in keys_by_id:
-            found.add(Dangling(caller, f"{workflow_id} ({names[workflow_id]!r})", is_unkeyed=True))
+            dangling.add(Dangling(caller, f"{workflow_id} ({names[workflow_id]!r})", is_unkeyed=True))
         elif isinstance(version, int) and (workflow_id, version) not in known:
-            found.add(Dangling(caller, f"{names[workflow_id]} version {version}", is_version=True))
-    return list(found)
+            dangling.add(Dangling(caller, f"{names[workflow_id]} version {version}", is_version=True))
+    return list(dangling)
 
 
 def _iter_callers(connection: Connection, tables: Tables) -> Iterator[tuple[str, str, str]]:
-    """(workflow id, ``draft`` or the version, the definition's JSON) of each definition with a call in it."""
+    """Yield (workflow id, ``draft`` or the version, the definition's JSON) of each definition with a call in it."""
     drafts, versions = tables.definitions.c, tables.versions.c
     query = select(tables.as_text(drafts.workflow_id), drafts.draft_definition)
     query = query.where(tables.owned(), may_call(tables, drafts.draft_definition))
     for workflow_id, text in connection.execute(query):
         yield str(workflow_id), "draft", text
-    own = select(tables.as_text(versions.workflow_id), versions.version, versions.definition_json)
-    own = own.where(tables.owned_versions(), may_call(tables, versions.definition_json))
-    for workflow_id, version, text in connection.execute(own):
+    published = select(tables.as_text(versions.workflow_id), versions.version, versions.definition_json)
+    published = published.where(tables.owned_versions(), may_call(tables, versions.definition_json))
+    for workflow_id, version, text in connection.execute(published):
         yield str(workflow_id), f"version {version}", text
 
 
 def _calls(text: str) -> list[tuple[str, object]]:
-    """(id, version) of each call in one definition; none in one that is no JSON, which others report."""
+    """Return (id, version) of each call in one definition; none in one that is no JSON, which others report."""
     try:
         return list(calls_in(text))
     except (GitsyncError, ValueError):

@@ -45,7 +45,7 @@ _READING: Final = frozenset({"tenant", "keys", "references", "actors"})
 
 
 def check_database(engine: Engine, *, tenant: str | None, actor: str | None = None) -> list[Finding]:
-    """All findings, in the order in which they were looked at; one that stops the rest is the last.
+    """Return all findings, in the order in which they were looked at; one that stops the rest is the last.
 
     actor: as configured. Each check stands alone: one that fails is a finding, and the next one goes on.
     """
@@ -61,35 +61,35 @@ def check_database(engine: Engine, *, tenant: str | None, actor: str | None = No
 
 
 def _iter_findings(
-    connection: Connection, found: Found, address: str, tenant: str | None, actor: str | None
+    connection: Connection, catalogue: Found, address: str, tenant: str | None, actor: str | None
 ) -> Iterator[Finding]:
-    yield _version(found)
-    if found.read_only:
+    yield _version(catalogue)
+    if catalogue.read_only:
         yield warning(
             "server",
-            f"this server is read-only: {found.read_only}; it can be compared and pulled from, not pushed to",
+            f"this server is read-only: {catalogue.read_only}; it can be compared and pulled from, not pushed to",
             read_only("").cure or "",
         )
     try:
-        check_tables(found)
+        check_tables(catalogue)
     except GitsyncError as error:
         yield as_fault("tables", error)
         return
     yield fine("tables", f"{DEFINITIONS} and {VERSIONS}, all columns")
-    for stray in find_stray_users(found):
+    for stray in find_stray_users(catalogue):
         yield warning("tables", f"{stray.message}; what it holds is not looked at", stray.cure or "")
     try:
-        own_tenant = check_tenant(found, tenant)
+        checked_tenant = check_tenant(catalogue, tenant)
     except GitsyncError as error:
         yield as_fault("tenant", error)
         return
-    checkup = _Checkup(connection, make_tables(found, own_tenant), address, tenant, actor)
+    checkup = _DatabaseCheckup(connection, make_tables(catalogue, checked_tenant), address, tenant, actor)
     yield from checkup.findings()
 
 
-def _version(found: Found) -> Finding:
-    major, minor = divmod(found.server_version, 10_000)
-    if not found.is_postgresql:
+def _version(catalogue: Found) -> Finding:
+    major, minor = divmod(catalogue.server_version, 10_000)
+    if not catalogue.is_postgresql:
         return fine("version", f"SQLite {major}.{minor // 100}.{minor % 100}")
     if major < OLDEST_SERVER:
         return fault(
@@ -97,12 +97,12 @@ def _version(found: Found) -> Finding:
             f"PostgreSQL {major}; gitsync is made for {OLDEST_SERVER} and newer",
             "update the server",
         )
-    citus = " with Citus" if found.is_citus else ""
+    citus = " with Citus" if catalogue.is_citus else ""
     return fine("version", f"PostgreSQL {major}.{minor // 100 or minor}{citus}")
 
 
 @dataclass(frozen=True)
-class _Checkup:
+class _DatabaseCheckup:
     """One database with usable tables, looked at through one read-only transaction."""
 
     connection: Connection
@@ -112,7 +112,7 @@ class _Checkup:
     given_actor: str | None
 
     @property
-    def found(self) -> Found:
+    def catalogue(self) -> Found:
         """What a look at the catalogue found."""
         return self.tables.found
 
@@ -124,17 +124,17 @@ class _Checkup:
     @cached_property
     def rights(self) -> Rights:
         """What the role may do; of PostgreSQL alone."""
-        return read_rights(self.connection, home=self.found.home)
+        return read_rights(self.connection, home=self.catalogue.home)
 
     @property
     def is_readable(self) -> bool:
         """Whether the role may read the product's two tables."""
-        return not self.found.is_postgresql or not self.rights.lacking(
+        return not self.catalogue.is_postgresql or not self.rights.lacking(
             {DEFINITIONS: ("SELECT",), VERSIONS: ("SELECT",)}
         )
 
     def findings(self) -> Iterator[Finding]:
-        """What each check found."""
+        """Yield what each check finds."""
         checks: Sequence[tuple[str, Callable[[], Iterator[Finding]]]] = (
             ("rights", self._rights),
             ("row-level security", self._row_security),
@@ -170,8 +170,8 @@ class _Checkup:
             else:
                 yield fine("tenant", "workflows belong to no tenant here")
             return
-        yield fine("tenant", f"{self.tables.tenant} (column `{self.found.tenant_column}`)")
-        column = self.found.version_tenant_column
+        yield fine("tenant", f"{self.tables.tenant} (column `{self.catalogue.tenant_column}`)")
+        column = self.catalogue.version_tenant_column
         if column is None:
             return
         definitions, versions = self.tables.definitions, self.tables.versions
@@ -186,7 +186,7 @@ class _Checkup:
             )
 
     def _unique_key(self) -> Iterator[Finding]:
-        if self.found.has_unique_key:
+        if self.catalogue.has_unique_key:
             yield fine("unique key", "the database keeps keys unique")
             return
         yield warning(
@@ -279,7 +279,7 @@ class _Checkup:
                 f"{self.given_actor!r} is not a uuid",
                 "set `actor:` of the environment, or GITSYNC_ACTOR, to the `user_id` of a product user",
             )
-        columns = set(self.connection.execute(_USERS[self.found.is_postgresql]).scalars())
+        columns = set(self.connection.execute(_USERS[self.catalogue.is_postgresql]).scalars())
         if "user_id" not in columns:
             return fine("actor", f"{actor}; whether it is a user cannot be seen here")
         is_mine = (
@@ -296,26 +296,26 @@ class _Checkup:
         )
 
     def _ledger(self) -> Iterator[Finding]:
-        check_ledger(self.found)
-        if not self.found.has_tokens:
+        check_ledger(self.catalogue)
+        if not self.catalogue.has_tokens:
             yield warning(
                 "tokens",
-                f"a ledger of version {self.found.ledger_version} has no table of tokens: good for all but `gitsync serve`",
+                f"a ledger of version {self.catalogue.ledger_version} has no table of tokens: good for all but `gitsync serve`",
                 "`gitsync db init` brings it up to date",
             )
         deployments = self.tables.deployments.c
         query = select(deployments.number, deployments.kind, deployments.environment, deployments.commit_id)
         query = query.where(deployments.tenant == self.tables.ledger_tenant)
         newest = self.connection.execute(query.order_by(deployments.number.desc()).limit(1)).first()
-        told = "nothing noted yet"
+        history = "nothing noted yet"
         if newest is not None:
             number, kind, environment, commit = newest
-            told = f"{counted(number, 'run')} noted, the last a {kind} of {environment}"
-            told += f" at {commit[:10]}" if commit else ""
-        yield fine("ledger", f"version {self.found.ledger_version}; {told}")
+            history = f"{counted(number, 'run')} noted, the last a {kind} of {environment}"
+            history += f" at {commit[:10]}" if commit else ""
+        yield fine("ledger", f"version {self.catalogue.ledger_version}; {history}")
 
     def _rights(self) -> Iterator[Finding]:
-        if not self.found.is_postgresql:
+        if not self.catalogue.is_postgresql:
             yield from self._file_rights()
             return
         rights = self.rights
@@ -323,14 +323,14 @@ class _Checkup:
         if lacking := rights.grants([*reading, *writing]):
             is_fatal = any(table in (DEFINITIONS, VERSIONS) for _, table in reading)
             may = f"{rights.role} may {'not read all' if reading else 'read, but not write'}"
-            wanted = "all commands need" if reading else "`push` needs"
+            purpose = "all commands need" if reading else "`push` needs"
             grants = "; ".join(f"GRANT {what} TO {rights.role}" for what in lacking)
             yield (fault if is_fatal else warning)(
-                "rights", f"{may}: it lacks {'; '.join(lacking)}", f"what {wanted}: {grants}"
+                "rights", f"{may}: it lacks {'; '.join(lacking)}", f"what {purpose}: {grants}"
             )
         else:
             yield fine("rights", f"{rights.role} may read and write")
-        if not self.found.has_ledger and not self.found.hidden and not rights.may_create:
+        if not self.catalogue.has_ledger and not self.catalogue.hidden and not rights.may_create:
             yield warning(
                 "right to create",
                 f"{rights.role} may not make tables in the schema {rights.schema}, which `gitsync db init` does, once",
@@ -349,7 +349,7 @@ class _Checkup:
         )
 
     def _row_security(self) -> Iterator[Finding]:
-        if not self.found.is_postgresql:
+        if not self.catalogue.is_postgresql:
             return
         query = text("""
             SELECT t FROM unnest(CAST(:tables AS text[])) AS t

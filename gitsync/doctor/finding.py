@@ -1,11 +1,11 @@
-"""What a check found: its name, how bad it is, and what to type next."""
+"""What a check finds: its name, how bad it is, and what to type next."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gitsync.errors import GitsyncError
 
@@ -30,42 +30,33 @@ class Finding:
     message: str
     cure: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """The finding in the commands' JSON."""
-        return {
-            "name": self.name,
-            "level": self.level.value,
-            "message": self.message,
-            "cure": self.cure or None,
-        }
-
 
 def fine(name: str, message: str) -> Finding:
-    """All is well."""
+    """Return a finding that all is well."""
     return Finding(name, Level.OK, message)
 
 
 def warning(name: str, message: str, cure: str) -> Finding:
-    """Something that a person should know; everything works."""
+    """Return a finding that a person should know of; everything works."""
     return Finding(name, Level.WARNING, message, cure)
 
 
 def fault(name: str, message: str, cure: str) -> Finding:
-    """Something that stops a command."""
+    """Return a finding that stops a command."""
     return Finding(name, Level.ERROR, message, cure)
 
 
 def as_fault(name: str, error: GitsyncError) -> Finding:
-    """The finding that an error is."""
+    """Return the finding that an error is."""
     return fault(name, error.message, error.cure or "")
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first of `names`, and how many more there are."""
+    """Return the first of `names`, and how many more there are."""
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     return ", ".join(names[:MOST_LISTED]) + more
 
 
 def counted(count: int, noun: str) -> str:
-    """Such as ``1 workflow`` and ``2 workflows``."""
+    """Return such as ``1 workflow`` and ``2 workflows``."""
     return f"{count} {noun}" + ("" if count == 1 else "s")

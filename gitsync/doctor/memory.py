@@ -17,7 +17,7 @@ from gitsync.workflow.types import Key
 def check_memory(
     comparison: Comparison, recent: Mapping[Key, Sequence[Mark]] | None, git: GitRepository
 ) -> Iterator[Finding]:
-    """How the sides stand, and whether the ledger can say why; recent: its marks, ``None`` without a ledger."""
+    """Say how the sides stand, and whether the ledger can say why; recent: its marks, ``None`` without a ledger."""
     yield from _states(comparison)
     if recent is not None:
         yield from _ledger(comparison, recent)
@@ -26,8 +26,8 @@ def check_memory(
 
 def _states(comparison: Comparison) -> Iterator[Finding]:
     counts = Counter(entry.state for entry in comparison.entries)
-    told = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
-    yield fine("states", told or "no workflow on either side")
+    summary = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+    yield fine("states", summary or "no workflow on either side")
     keys = [entry.key for entry in comparison.entries if entry.state is State.DIVERGED]
     if keys:
         yield warning(

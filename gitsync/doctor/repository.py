@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 from gitsync.doctor.finding import Finding, as_fault, counted, fault, fine, listed, warning
 from gitsync.errors import GitError, GitsyncError
-from gitsync.stores.git import REPOSITORY_VARIABLES, SETTING_VARIABLES, ZERO, GitRepository
+from gitsync.stores.git import REPOSITORY_VARIABLES, SETTING_VARIABLES, ZERO
 from gitsync.stores.git.commit import CommitSide
 from gitsync.stores.git.facts import OLDEST_GIT, GitFacts, plain_attributes
 from gitsync.stores.git.library import git_version
 
 
 def check_git(variables: Mapping[str, str]) -> list[Finding]:
-    """The program itself, and what variables hand to it."""
+    """Look at the program itself, and what variables hand to it."""
     try:
         numbers, text = git_version()
     except GitError as error:
         return [as_fault("version", error)]
     oldest = ".".join(map(str, OLDEST_GIT))
-    found = [
+    findings = [
         fine("version", f"git {text}")
         if numbers >= OLDEST_GIT
         else fault("version", f"git {text}; gitsync needs {oldest} or newer", "update git")
     ]
     names = [name for name in REPOSITORY_VARIABLES if name in variables]
     if names:
-        found.append(
+        findings.append(
             warning(
                 "variables",
                 f"{', '.join(names)} would lead git elsewhere; gitsync ignores them, git itself does not",
@@ -35,22 +35,22 @@ def check_git(variables: Mapping[str, str]) -> list[Finding]:
             )
         )
     if settings := [name for name in SETTING_VARIABLES if name in variables]:
-        found.append(fine("settings", f"{' and '.join(settings)}, which git reads as well"))
-    return found
+        findings.append(fine("settings", f"{' and '.join(settings)}, which git reads as well"))
+    return findings
 
 
-def check_repository(repository: GitRepository, *, folder: str) -> list[Finding]:
-    """Everything about one repository; folder: of the workflow files, from its top."""
-    return _Checkup(GitFacts.of(repository), folder).findings()
+def check_repository(facts: GitFacts, *, folder: str) -> list[Finding]:
+    """Look at everything about one repository; folder: of the workflow files, from its top."""
+    return _RepositoryCheckup(facts, folder).findings()
 
 
 @dataclass(frozen=True, slots=True)
-class _Checkup:
+class _RepositoryCheckup:
     facts: GitFacts
     folder: str
 
     def findings(self) -> list[Finding]:
-        """What each of the checks found; one that fails is a finding itself."""
+        """Return what each of the checks finds; one that fails is a finding itself."""
         checks: Sequence[tuple[str, Callable[[], Iterator[Finding]]]] = (
             ("repository", self._kind),
             ("head", self._head),
@@ -61,17 +61,17 @@ class _Checkup:
             ("hooks", self._hooks),
             ("workflows", self._workflows),
         )
-        found: list[Finding] = []
+        findings: list[Finding] = []
         for name, check in checks:
             try:
-                found += check()
+                findings += check()
             except GitsyncError as error:
-                found.append(as_fault(name, error))
+                findings.append(as_fault(name, error))
             except OSError as error:
-                found.append(
+                findings.append(
                     fault(name, f"cannot read {error.filename}: {error.strerror}", "check its rights")
                 )
-        return found
+        return findings
 
     def _kind(self) -> Iterator[Finding]:
         kind = "bare" if self.facts.is_bare else "a linked work tree" if self.facts.is_linked else ""
@@ -143,8 +143,7 @@ class _Checkup:
         path = f"{self.folder}/a.json" if self.folder else "a.json"
         inside = f"{self.folder}/.gitattributes" if self.folder else ".gitattributes"
         attributes = self.facts.attributes(path)
-        found: list[str] = []
-        found += [
+        changes = [
             f"`{name}={attributes[name]}` changes the files"
             for name in ("filter", "ident", "working-tree-encoding")
             if attributes.get(name, "unset") not in ("unset", "")
@@ -152,11 +151,11 @@ class _Checkup:
         text, crlf = attributes.get("text"), self.facts.settings.get("core.autocrlf", "false").lower()
         is_crlf = attributes.get("eol") == "crlf" or (crlf == "true" and "eol" not in attributes)
         if text != "unset" and is_crlf:
-            found.append("lines end in CRLF in the work tree")
+            changes.append("lines end in CRLF in the work tree")
             if self.facts.is_on("core.safecrlf"):
-                found.append("`core.safecrlf` makes git refuse to add what gitsync writes")
-        if found:
-            yield warning("attributes", "; ".join(found), plain_attributes(self.folder))
+                changes.append("`core.safecrlf` makes git refuse to add what gitsync writes")
+        if changes:
+            yield warning("attributes", "; ".join(changes), plain_attributes(self.folder))
         if attributes.get("merge", "set") != "set":
             yield warning(
                 "merge driver",

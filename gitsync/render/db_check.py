@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gitsync.commands.tables import CheckReport
-from gitsync.render.json import head
+from gitsync.render.json import finding_json, head
 from gitsync.render.text import print_finding, say
 
 if TYPE_CHECKING:
@@ -21,5 +21,5 @@ def print_text(report: CheckReport, console: Console, **_: object) -> None:
 
 def as_json(report: CheckReport, **_: object) -> dict[str, Any]:
     """Return the result as ``-o json`` prints it."""
-    rows = [finding.as_json() for finding in report.findings]
+    rows = [finding_json(finding) for finding in report.findings]
     return {**head("db", environment=report.environment, commit=None), "findings": rows}

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from gitsync.doctor.finding import Finding
 from gitsync.errors import GitsyncError
 from gitsync.printable import printable_json
 from gitsync.sync.compare import Comparison
@@ -37,6 +38,16 @@ def head(name: str, *, environment: str, commit: str | None) -> dict[str, Any]:
 def change_json(change: Change) -> dict[str, Any]:
     """One change of a plan."""
     return {"key": change.key, "action": change.action.value, "before": change.before, "after": change.after}
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return what a check found."""
+    return {
+        "name": finding.name,
+        "level": finding.level.value,
+        "message": finding.message,
+        "cure": finding.cure or None,
+    }
 
 
 def entries_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from gitsync.doctor.database import check_database
 from gitsync.doctor.finding import Finding
+from gitsync.render.json import finding_json
 from gitsync.stores.database.connect import make_engine
 from tests.support.product import (
     OTHER_TENANT,
@@ -194,7 +195,7 @@ def test_row_level_security_is_mentioned_where_it_applies(postgres_database: str
 
 
 def test_a_finding_is_json_as_its_schema_says(instance: Instance) -> None:
-    rows = [found.as_json() for found in check(instance)]
+    rows = [finding_json(finding) for finding in check(instance)]
 
     assert json.loads(json.dumps(rows)) == rows
     assert {frozenset(row) for row in rows} == {frozenset({"name", "level", "message", "cure"})}

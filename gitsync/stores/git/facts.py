@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
@@ -22,7 +23,11 @@ def plain_attributes(folder: str) -> str:
 
 
 class GitFacts(GitRepository):
-    """A repository to be looked at."""
+    """A repository to be looked at, and not even its index refreshed."""
+
+    def __init__(self, top: Path, git_dir: Path, *, is_bare: bool) -> None:
+        super().__init__(top, git_dir, is_bare=is_bare)
+        self._git = replace(self._git, only_looks=True)
 
     @classmethod
     def of(cls, repository: GitRepository) -> Self:

@@ -76,11 +76,13 @@ class Git:
 
     git_dir: of a bare repository, which git takes from a command line alone.
     keeps_index: the index that git hands to a hook before a commit counts.
+    only_looks: write nothing on the way, as ``git status`` would, which refreshes the index (git 2.15).
     """
 
     folder: Path
     git_dir: Path | None = None
     keeps_index: bool = False
+    only_looks: bool = False
 
     def run(
         self,
@@ -206,8 +208,10 @@ class Git:
         if theirs and Path(theirs).resolve() not in (self.folder.resolve(), target_of(self.folder / ".git")):
             dropped.update(_OBJECT_VARIABLES)
         kept = {name: value for name, value in os.environ.items() if name not in dropped}
-        own = {"LANGUAGE": "C", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
-        return {**kept, **own, "GIT_LITERAL_PATHSPECS": "1"}
+        pinned = {"LANGUAGE": "C", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+        if self.only_looks:
+            pinned["GIT_OPTIONAL_LOCKS"] = "0"
+        return {**kept, **pinned, "GIT_LITERAL_PATHSPECS": "1"}
 
     def _wait(self, selector: selectors.BaseSelector, words: Sequence[str]) -> None:
         if not selector.select(DEADLINE):

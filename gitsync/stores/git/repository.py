@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from gitsync.errors import ConfigError, GitError, linked_file
 from gitsync.stores.git.process import Git, reason_of, target_of
@@ -70,7 +70,7 @@ class GitRepository:
         self._git = Git(top, git_dir if is_bare else None)
 
     @classmethod
-    def open(cls, folder: Path) -> GitRepository:
+    def open(cls, folder: Path) -> Self:
         """The repository that `folder` is in.
 
         Raises GitError where there is none, where git cannot read it, and where it poses as one inside another's
