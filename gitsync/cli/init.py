@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitsync.cli.scaffold import Scaffold
+    from gitsync.commands.scaffold import Scaffold
     from gitsync.config import Config
     from gitsync.stores.git import GitRepository
 
@@ -57,7 +57,7 @@ def command(
     Uses the git repository that the folder is in, or makes one. Never overwrites a file: what is there already is
     kept, and named. -e NAME says which environment the pipeline deploys to (prod).
     """
-    from gitsync.cli.scaffold import EXAMPLE, Scaffold, parse_source
+    from gitsync.commands.scaffold import EXAMPLE, Scaffold, parse_source
     from gitsync.stores.git import GitRepository
     from gitsync.stores.git.library import create, main_branch
 
@@ -168,7 +168,7 @@ def _write(top: Path, files: Mapping[str, bytes], folder: Path) -> None:
 
 
 def _samples(prefix: str) -> dict[str, bytes]:
-    from gitsync.cli.scaffold import is_scaffold, iter_example
+    from gitsync.commands.scaffold import is_scaffold, iter_example
 
     return {f"{prefix}/{name}".lstrip("/"): data for name, data in iter_example() if not is_scaffold(name)}
 
@@ -196,7 +196,7 @@ def _completed(name: str, data: bytes, held: bytes | None) -> bytes:
 
 
 def _is_list(name: str) -> bool:
-    from gitsync.cli.scaffold import LISTS
+    from gitsync.commands.scaffold import LISTS
 
     return name.rpartition("/")[2] in LISTS
 
@@ -259,7 +259,7 @@ def _commit(settings: Settings, git: GitRepository, names: list[str], stand_in: 
 
 def _tell(settings: Settings, scaffold: Scaffold, missing: Mapping[str, bytes], kept: list[str]) -> None:
     """What was written, what was not, and what is left to do."""
-    from gitsync.cli.scaffold import GITLAB, PRE_COMMIT
+    from gitsync.commands.scaffold import GITLAB, PRE_COMMIT
 
     for name in missing:
         settings.tell(f"wrote {name}")

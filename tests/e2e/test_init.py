@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from gitsync.cli.scaffold import EXAMPLE, is_scaffold, iter_example
+from gitsync.commands.scaffold import EXAMPLE, is_scaffold, iter_example
 from gitsync.config import parse_config
 from tests.support.git import TestRepository, git_environment, make_origin_and_clone, make_repository
 from tests.support.loop import Ran, gitsync, make_file
