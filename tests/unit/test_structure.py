@@ -108,7 +108,7 @@ def test_no_everyday_command_imports_gitpython() -> None:
 
     assert [path for path, found in names.items() if "git" in found] == ["stores/git/library.py"]
     users = {path for path, found in names.items() if "gitsync.stores.git.library" in found}
-    assert users == {"cli/init.py", "doctor/repository.py"}
+    assert users == {"commands/init.py", "doctor/repository.py"}
 
 
 def test_everything_that_is_printed_passes_one_door() -> None:
