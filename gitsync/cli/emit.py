@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
 
 from gitsync.cli.options import Settings
-from gitsync.cli.output import echo
+from gitsync.cli.output import echo, echo_painted
 from gitsync.commands.report import Report
+
+_COLOURS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "file": {"bold": True},
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "quiet": {"dim": True},
+    "caret": {"fg": "green", "bold": True},
+}
 
 
 def emit(report: Report, settings: Settings, **wishes: Any) -> int:
@@ -17,7 +30,9 @@ def emit(report: Report, settings: Settings, **wishes: Any) -> int:
     Raises the report's error in text form, where it follows the result; in other forms it stands in the result.
     """
     drawing = importlib.import_module(f"gitsync.render.{report.kind}")
-    if settings.output == "text":
+    if write := getattr(drawing, f"write_{settings.output}", None):  # without rich: hooks run these
+        write(report, Terminal(settings), **wishes)
+    elif settings.output == "text":
         drawing.print_text(report, settings.console(), tell=settings.tell, **wishes)
     elif settings.output == "json":
         from gitsync.render.json import render_json
@@ -35,3 +50,31 @@ def emit(report: Report, settings: Settings, **wishes: Any) -> int:
     if settings.output != "json":
         settings.tell(f"gitsync: {report.error.message} [{report.error.code}]")
     return report.error.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Standard output and standard error, line by line: see `gitsync.render.lines.Lines`."""
+
+    settings: Settings
+
+    def write(self, line: str) -> None:
+        """Print a line of the result."""
+        echo(line)
+
+    def write_painted(self, line: str) -> None:
+        """Print a line of the result that is printable already, and has colours or is meant for a CI system."""
+        echo_painted(line)
+
+    def complain(self, line: str) -> None:
+        """Print a line on standard error, also with ``-q``."""
+        echo(line, err=True)
+
+    def tell(self, text: str) -> None:
+        """Say something on the side, unless ``-q`` forbids it."""
+        self.settings.tell(text)
+
+    def paint(self, text: str, what: str) -> str:
+        """Return the text in the colours of what it is, on a terminal whose user has not refused them."""
+        is_plain = self.settings.no_color or bool(self.settings.variables.get("NO_COLOR"))
+        return text if is_plain or not sys.stdout.isatty() else click.style(text, **_COLOURS[what])

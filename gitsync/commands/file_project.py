@@ -6,12 +6,13 @@ Nothing here imports a database: the hook of pre-commit goes through it on every
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from gitsync.commands.context import Counter
 from gitsync.config import FILE_NAME, Config, parse_config
 from gitsync.errors import ConfigError, GitsyncError, InvalidInput, Problem
 from gitsync.rules.history import history_faults
@@ -268,11 +269,12 @@ def check_project(
     *,
     base: Base | None = None,
     gone: Collection[Key] = (),
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    on_progress: Counter | None = None,
 ) -> Checked:
     """Judge the files of these names, or all of them where `names` is ``None``.
 
-    on_progress: told how many of how many are done. gone: keys whose files are being deleted; every file that still calls one of them is judged for that.
+    on_progress: told how many of how many are done. gone: keys whose files are being deleted; every file that still
+    calls one of them is judged for that.
     """
     misplaced = project.misplaced_among(names)
     chosen = in_place(project.names if names is None else names)
@@ -296,7 +298,8 @@ def check_project(
     for found, known in map_chunks(lambda part: _check_part(project, part, base), keys):
         problems += found
         links.known |= known
-        on_progress(len(links.known), len(keys))
+        if on_progress is not None:
+            on_progress(len(links.known), len(keys))
     problems += _check_calls(project, keys, links, only=None)
     if gone:
         callers = [key for key in sorted(links) if key not in set(keys) and _mentions(project, key, gone)]
@@ -370,11 +373,6 @@ def _unreadable(path: Path, error: OSError) -> GitsyncError:
         code="CANNOT_READ",
         cure=f"check the rights of {path}",
     )
-
-
-def as_errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems, warnings counted as errors."""
-    return tuple(replace(problem, severity="error") for problem in problems)
 
 
 def check_tests(project: FileProject) -> Checked:

@@ -1,11 +1,11 @@
-"""Problems as a compiler prints them, and as JSON."""
+"""Problems as a compiler prints them."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from gitsync.errors import Problem
 from gitsync.printable import printable
@@ -73,30 +73,3 @@ def _columns(text: str) -> int:
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
     )
-
-
-def count_text(problems: Sequence[Problem], files: int) -> str:
-    """One line that counts."""
-    errors = sum(problem.severity == "error" for problem in problems)
-    warnings = len(problems) - errors
-    words = [_counted(errors, "error")] if errors else []
-    words += [_counted(warnings, "warning")] if warnings else []
-    return f"{' and '.join(words) or 'no problems'} in {_counted(files, 'file')}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def validate_json(problems: Iterable[Problem], files: int) -> dict[str, Any]:
-    """The result of ``gitsync validate`` as a JSON value."""
-    items = [problem.as_json() for problem in problems]
-    errors = sum(item["severity"] == "error" for item in items)
-    return {
-        "format": "gitsync.validate",
-        "formatVersion": 1,
-        "files": files,
-        "errors": errors,
-        "warnings": len(items) - errors,
-        "problems": items,
-    }
