@@ -12,12 +12,12 @@ from gitsync.commands.context import Context
 from gitsync.commands.project import Project, read_settings
 from gitsync.commands.targets import open_server
 from gitsync.errors import ConfigError, Conflict, GitsyncError, InvalidInput
-from gitsync.render.registry import HEADER, registry_changes, render_registry
 from gitsync.rules.inspection import read_stored_document
 from gitsync.stores.disk import Disk
 from gitsync.stores.files import write_aside
 from gitsync.stores.http.offers import Offers
 from gitsync.workflow.registry import Registry, read_registry
+from gitsync.workflow.registry_file import HEADER, registry_changes, render_registry
 
 FILE: Final = "registry.yaml"
 
@@ -132,7 +132,7 @@ def _check_uncommitted(project: Project, path: Path, *, force: bool) -> None:
 
 def _named_refs(project: Project) -> set[str]:
     """The schema refs that the files of the work tree name; files that are no workflows name none."""
-    found: set[str] = set()
+    refs: set[str] = set()
     disk = Disk(project.git.top)
     folder = disk.top / project.folder_at(project.config)
     for name in disk.names(folder):
@@ -140,9 +140,9 @@ def _named_refs(project: Project) -> set[str]:
             document = read_stored_document(disk.read(folder / name), file=name)
         except (InvalidInput, OSError):
             continue
-        found.update(document["dependencies"]["schemaRefs"])
-        found.add(str(document["metadata"].get("payloadSchemaRef") or "").strip())
-    return found - {""}
+        refs.update(document["dependencies"]["schemaRefs"])
+        refs.add(str(document["metadata"].get("payloadSchemaRef") or "").strip())
+    return refs - {""}
 
 
 def _content(path: Path) -> bytes | None:
@@ -175,16 +175,16 @@ def _chosen(registry: Registry, names: Sequence[str]) -> Registry:
     def fits(*texts: str) -> bool:
         return any(fnmatch.fnmatchcase(text, name) for text in texts for name in names)
 
-    found = Registry(
+    chosen = Registry(
         {at: offer for at, offer in registry.actions.items() if fits(at[0], f"{at[0]}@{at[1]}")},
         frozenset(name for name in registry.node_types if fits(name)),
         {ref: schema for ref, schema in registry.schemas.items() if fits(ref)},
     )
-    if not (found.actions or found.node_types or found.schemas):
+    if not (chosen.actions or chosen.node_types or chosen.schemas):
         raise GitsyncError(
             f"the registry offers nothing that fits {', '.join(names)}",
             code="UNKNOWN_NAME",
             details={"names": list(names)},
             cure="`gitsync registry show` lists all of it",
         )
-    return found
+    return chosen

@@ -16,6 +16,7 @@ from gitsync.sync.imports import PlannedImport
 from gitsync.sync.model import Applied, Change
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.usage import Call
+from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.types import Key
 
 
@@ -176,3 +177,9 @@ def error_json(error: GitsyncError) -> dict[str, Any]:
 def error_part(error: GitsyncError | None) -> dict[str, Any] | None:
     """Return an error as a part of a result, of a run that wrote something first, say."""
     return None if error is None else error_json(error)
+
+
+def registry_text(value: dict[str, Any]) -> str:
+    """Return a result about the registry as JSON, in the form that keeps every digit of a schema's numbers."""
+    head: dict[str, Any] = {"format": "gitsync.registry", "formatVersion": 1, "commit": None}
+    return printable_json(canonical_bytes(head | value).decode())

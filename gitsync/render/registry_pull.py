@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gitsync.commands.registry import RegistryReport
-from gitsync.render.registry import registry_json, registry_text
+from gitsync.render.json import registry_text
 from gitsync.render.text import say
+from gitsync.workflow.registry_file import registry_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitsync.commands.registry import ShownRegistry
-from gitsync.render.registry import fields_of, registry_json, registry_text
+from gitsync.render.json import registry_text
 from gitsync.render.text import say
+from gitsync.workflow.registry_file import registry_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +20,7 @@ def print_text(report: ShownRegistry, console: Console, **_: object) -> None:
     actions = {f"{name}@{version}": offer for (name, version), offer in sorted(registry.actions.items())}
     width = max((len(name) for name in actions), default=0)
     _say_list(
-        console, "action", [f"{name:<{width}}  {fields_of(o.input)}".rstrip() for name, o in actions.items()]
+        console, "action", [f"{name:<{width}}  {_fields_of(o.input)}".rstrip() for name, o in actions.items()]
     )
     _say_list(console, "node type", sorted(registry.node_types))
     _say_list(
@@ -50,3 +51,14 @@ def _say_list(console: Console, noun: str, lines: Sequence[str]) -> None:
         say(console, f"{len(lines)} {noun}{'' if len(lines) == 1 else 's'}", style="bold")
     for line in lines:
         say(console, f"  {line}")
+
+
+def _fields_of(schema: Any) -> str:
+    """Return the members that an object's schema names, such as ``title, body?``; ``?`` marks those that may be missing."""
+    members = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(members, dict):
+        return ""
+    needed = schema.get("required")
+    required = set(map(str, needed)) if isinstance(needed, list) else set()
+    ordered = sorted(members, key=lambda name: (name not in required, name))
+    return ", ".join(name if name in required else f"{name}?" for name in ordered)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.render.registry import HEADER
 from gitsync.workflow.registry import ActionOffer, read_registry
+from gitsync.workflow.registry_file import HEADER
 from tests.e2e.test_commands import check_schema
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import Ran, gitsync, make_file

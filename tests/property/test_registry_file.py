@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.render.registry import registry_changes, render_registry
 from gitsync.workflow.registry import ActionOffer, Registry, read_registry
+from gitsync.workflow.registry_file import registry_changes, render_registry
 from tests.support.documents import json_objects
 
 _names = st.from_regex(r"[!-~]([ -~]{0,8}[!-~])?", fullmatch=True)

@@ -1,4 +1,4 @@
-"""A registry as YAML, and what differs between two: equal registries are equal bytes, in any order they came."""
+"""The registry's file as gitsync writes it, and what differs between two: equal registries are equal bytes, in any order they came."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from gitsync.printable import printable_json
-from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ HEADER = "# Written by `gitsync registry pull`, which replaces the whole file: p
 
 
 def render_registry(registry: Registry) -> str:
-    """The file that `read_registry` reads back as `registry`; a comment above says where it is from."""
+    """Return the file that `read_registry` reads back as `registry`; a comment above says where it is from."""
     import yaml
 
     content = {name: items for name, items in registry_json(registry).items() if items}
@@ -35,7 +33,7 @@ def render_registry(registry: Registry) -> str:
 
 
 def registry_json(registry: Registry) -> dict[str, Any]:
-    """The registry's lists, each sorted, keys in schemas too."""
+    """Return the registry's lists, each sorted, keys in schemas too."""
     return {
         "actions": [
             {
@@ -54,24 +52,13 @@ def registry_json(registry: Registry) -> dict[str, Any]:
 
 
 def registry_changes(before: Registry, after: Registry) -> dict[str, list[str]]:
-    """What `after` has more, less, and otherwise than `before`: names such as ``action email.send@1``."""
+    """Return what `after` has more, less, and otherwise than `before`: names such as ``action email.send@1``."""
     old, new = _named(before), _named(after)
     return {
         "added": sorted(new.keys() - old.keys()),
         "removed": sorted(old.keys() - new.keys()),
         "changed": sorted(name for name in old.keys() & new.keys() if old[name] != new[name]),
     }
-
-
-def fields_of(schema: Any) -> str:
-    """The members that an object's schema names, such as ``title, body?``; ``?`` marks those that may be missing."""
-    members = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(members, dict):
-        return ""
-    needed = schema.get("required")
-    required = set(map(str, needed)) if isinstance(needed, list) else set()
-    ordered = sorted(members, key=lambda name: (name not in required, name))
-    return ", ".join(name if name in required else f"{name}?" for name in ordered)
 
 
 def _named(registry: Registry) -> dict[str, Any]:
@@ -99,7 +86,7 @@ def _sorted(value: Any) -> Any:
 
 
 def _dumper() -> type[yaml.CSafeDumper]:
-    """A dumper without aliases, which writes a number that no double holds digit for digit."""
+    """Make a dumper without aliases, which writes a number that no double holds digit for digit."""
     import yaml
 
     class Dumper(yaml.CSafeDumper):
@@ -113,9 +100,3 @@ def _dumper() -> type[yaml.CSafeDumper]:
 def _represent_decimal(dumper: Any, value: Decimal) -> yaml.ScalarNode:
     node: yaml.ScalarNode = dumper.represent_scalar("tag:yaml.org,2002:float", str(value))
     return node
-
-
-def registry_text(value: dict[str, Any]) -> str:
-    """Return a result about the registry as JSON, in the form that keeps every digit of a schema's numbers."""
-    head: dict[str, Any] = {"format": "gitsync.registry", "formatVersion": 1, "commit": None}
-    return printable_json(canonical_bytes(head | value).decode())
