@@ -75,15 +75,15 @@ def _run(project: Project, side: CommitSide, written: Sequence[Key]) -> Gate:
     from gitsync.testing.cases import coverage_of, read_tests, run_cases, select
 
     source = commit_source(project, side)
-    wanted = source.callers_of(written)
+    touched = source.callers_of(written)
     files = read_tests(commit_tests(project, side.commit))
-    selection = select(source, files, wanted=lambda case: case.workflow in wanted)
+    selection = select(source, files, is_chosen=lambda case: case.workflow in touched)
     folder = str(project.git.top / project.prefix)
     results = list(run_cases(source, selection, modules=(), folder=folder))
     tested = {case.workflow for case in selection.cases if case.skip is None}
     untested = [key for key in sorted(written) if key not in tested]
-    own = [case for case in selection.cases if case.workflow in set(written)]
-    covered = coverage_of(source, own, results, untested=untested)
+    cases_of_written = [case for case in selection.cases if case.workflow in set(written)]
+    covered = coverage_of(source, cases_of_written, results, untested=untested)
     return Gate(results, covered, untested, _obstacle(project, results, covered, untested))
 
 

@@ -86,12 +86,12 @@ def test(
     fail_under: the least coverage in percent. on_result: told each result as it comes.
     Raises InvalidInput (INVALID_TEST) with every problem of every test file.
     """
-    is_chosen = selector(words) if words else lambda _title: True
+    fits = selector(words) if words else lambda _title: True
     source, files = _source(project, ref, paths)
     tell_unchecked(project.context, source.registry)
     is_touched = _touched(project, source, files, since)
     selection = select(
-        source, read_tests(files), wanted=lambda case: is_chosen(case.title) and is_touched(case)
+        source, read_tests(files), is_chosen=lambda case: fits(case.title) and is_touched(case)
     )
     results = []
     folder = str(project.git.top / project.prefix)
