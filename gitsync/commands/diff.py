@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gitsync.commands.difference import Differ
+from gitsync.commands.difference import MASKED, Differ, Difference
 from gitsync.commands.project import Project
 from gitsync.commands.report import drift_exit, tell_warnings, unreadable_outcome
 from gitsync.errors import GitsyncError
-from gitsync.render.difference import MASKED, Difference
 from gitsync.sync.plan import Entry
 from gitsync.sync.states import State
 

@@ -1,12 +1,12 @@
-"""The differences between two sides, workflow by workflow, as words and lines."""
+"""The differences between two sides, workflow by workflow, read when they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
-from gitsync.errors import Conflict, GitError, InvalidInput
-from gitsync.render.difference import Difference, Leg
+from gitsync.errors import GitError, InvalidInput
 from gitsync.rules.inspection import read_stored_document
 from gitsync.rules.masked import Masker
 from gitsync.stores.git import GitRepository
@@ -14,6 +14,8 @@ from gitsync.stores.git.commit import CommitSide
 from gitsync.sync.model import Side
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.states import State
+from gitsync.workflow.diff import WorkflowDelta, compare_documents
+from gitsync.workflow.summary import describe
 from gitsync.workflow.types import Digest, Document, Key
 
 MOVED_IN_DATABASE = (State.DATABASE_AHEAD, State.NEW_IN_DATABASE, State.DELETED_IN_DATABASE)
@@ -23,6 +25,51 @@ MOST_TOLD = 100
 """How many workflows one page of Markdown compares."""
 MOST_EXPLAINED = 50
 """How many conflicts of one push are told in words."""
+MASKED: Final = "`<secret N>` stands for a secret in plain text; `gitsync validate --explain SECRETS` says how to keep one"
+"""What is said where a difference has stand-ins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One way from a document to another; ``name`` is the side that went it, where there are two.
+
+    sides: what a diff calls the two.
+    """
+
+    name: str
+    before: Document | None
+    after: Document | None
+    sides: tuple[str, str]
+
+    @property
+    def delta(self) -> WorkflowDelta:
+        """What changed on the way."""
+        return compare_documents(self.before, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One workflow's difference: one leg, or two from the base. fault: why there is none to show.
+
+    secrets: how many secrets have a stand-in in the legs' documents.
+    """
+
+    entry: Entry
+    legs: tuple[Leg, ...]
+    fault: str = ""
+    secrets: int = 0
+
+    @property
+    def words(self) -> str:
+        """What changed, in one line."""
+        if self.fault:
+            return self.fault
+        return "; ".join(f"{leg.name}{': ' * bool(leg.name)}{describe(leg.delta)}" for leg in self.legs)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether one side has nothing, so that line by line there is only the other."""
+        return any(None in (leg.before, leg.after) for leg in self.legs)
 
 
 class Differ:
@@ -40,27 +87,20 @@ class Differ:
         self.secrets = 0
 
     def differences(self, entries: Sequence[Entry]) -> Iterator[Difference]:
-        """One for each entry, in order."""
+        """Yield one for each entry, in order."""
         for start in range(0, len(entries), BATCH):
             batch = entries[start : start + BATCH]
-            held = dict(self._database.load([entry.key for entry in batch if entry.database]))
+            stored = dict(self._database.load([entry.key for entry in batch if entry.database]))
             for entry in batch:
-                yield self._difference(entry, held.get(entry.key))
+                yield self._difference(entry, stored.get(entry.key))
 
-    def explain(self, error: Conflict, entries: Sequence[Entry]) -> None:
-        """Add to each conflict in an error's details what changed, in words; the first ones of many."""
-        words = {found.entry.key: found.words for found in self.differences(entries[:MOST_EXPLAINED])}
-        for conflict in error.details["conflicts"]:
-            if conflict["key"] in words:
-                conflict["summary"] = words[conflict["key"]]
-
-    def _difference(self, entry: Entry, there: Document | None) -> Difference:
+    def _difference(self, entry: Entry, stored: Document | None) -> Difference:
         if entry.unreadable is not None:
             return Difference(entry, (), fault=entry.unreadable.reason)
         if entry.repository is not None and entry.repository == entry.database:
             return Difference(entry, (), fault="a call by a file's text becomes one by the workflow's id")
-        here = self._read_file(entry.key) if entry.repository else None
-        if entry.repository and here is None:
+        committed = self._read_file(entry.key) if entry.repository else None
+        if entry.repository and committed is None:
             return Difference(
                 entry, (), fault="the file holds no valid workflow; `gitsync plan` names every problem"
             )
@@ -70,15 +110,15 @@ class Differ:
             else None
         )
         if base is not None and not self._as_push:
-            moved = (("database", there), ("git", here))
-            return self._masked(entry, *(Leg(side, base, held, ("base", side)) for side, held in moved))
+            moved = (("database", stored), ("git", committed))
+            return self._masked(entry, *(Leg(side, base, after, ("base", side)) for side, after in moved))
         names = (f"database/{entry.key}", f"git/{entry.key}")
         if entry.state in MOVED_IN_DATABASE and not self._as_push:
-            return self._masked(entry, Leg("", here, there, names[::-1]))
-        return self._masked(entry, Leg("", there, here, names))
+            return self._masked(entry, Leg("", committed, stored, names[::-1]))
+        return self._masked(entry, Leg("", stored, committed, names))
 
     def _masked(self, entry: Entry, *legs: Leg) -> Difference:
-        """The difference along `legs`, without the secrets in their documents."""
+        """Return the difference along `legs`, without the secrets in their documents."""
         masker = Masker()
         shown = tuple(
             replace(
@@ -109,7 +149,7 @@ class Differ:
 def tell_plan(
     files: CommitSide, database: Side, plan: Plan, entries: Sequence[Entry]
 ) -> dict[Key, Difference]:
-    """The differences of a push's plan that a page tells, the first ones of many.
+    """Return the differences of a push's plan that a page tells, the first ones of many.
 
     Changes lead from the database to git, whoever moved; what stays apart reads as in ``diff``.
     """
@@ -118,15 +158,14 @@ def tell_plan(
     written = [entry for entry in entries if entry.key in changed][: MOST_TOLD - len(kept)]
     kept += plan.left[: MOST_TOLD - len(kept) - len(written)]
     differ, pusher = Differ(files.git, files, database), Differ(files.git, files, database, as_push=True)
-    found = [*differ.differences(kept), *pusher.differences(written)]
-    return {difference.entry.key: difference for difference in found}
+    return {one.entry.key: one for one in (*differ.differences(kept), *pusher.differences(written))}
 
 
 def tell_pull(
     files: CommitSide, database: Side, plan: Plan, entries: Sequence[Entry]
 ) -> dict[Key, Difference]:
-    """The differences of a pull's plan that a page tells: what was in conflict, then what was written."""
+    """Return the differences of a pull's plan that a page tells: what was in conflict, then what was written."""
     changed = {change.key for change in plan.changes}
     kept = [*plan.conflicts, *plan.refused, *(entry for entry in entries if entry.key in changed)]
-    found = Differ(files.git, files, database).differences(kept[:MOST_TOLD])
-    return {difference.entry.key: difference for difference in found}
+    differ = Differ(files.git, files, database)
+    return {one.entry.key: one for one in differ.differences(kept[:MOST_TOLD])}

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
-from gitsync.commands.difference import MOST_EXPLAINED, Differ, tell_plan
+from gitsync.commands.difference import MOST_EXPLAINED, Differ, Difference, tell_plan
 from gitsync.commands.gate import NO_GATE, Gate, run_gate
 from gitsync.commands.project import Project
 from gitsync.commands.report import plan_exit, tell_unchecked, tell_warnings
 from gitsync.commands.targets import find_obstacles, find_unsupported, tell_limits
 from gitsync.errors import ConfigError, GitsyncError, Problem
-from gitsync.render.difference import Difference
 from gitsync.stores.git.commit import CommitSide, WorkTree
 from gitsync.sync.compare import Comparison
 from gitsync.sync.model import Action, Applied

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from gitsync.commands.difference import MOST_TOLD, Differ
+from gitsync.commands.difference import MOST_TOLD, Differ, Difference
 from gitsync.commands.project import Project
 from gitsync.commands.report import drift_exit, unreadable_outcome
 from gitsync.errors import GitsyncError, Problem
-from gitsync.render.difference import Difference
 from gitsync.stores.git.commit import WorkTree
 from gitsync.sync.compare import Comparison
 from gitsync.sync.plan import Entry

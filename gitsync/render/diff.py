@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitsync.commands.diff import DiffReport
 from gitsync.commands.difference import MOST_TOLD
+from gitsync.render.difference import diff_lines
 from gitsync.render.json import head
 from gitsync.render.markdown import render_diff
 from gitsync.render.text import print_diff, say
@@ -22,7 +23,7 @@ def print_text(
     for one in report.differences:
         say(console, f"{one.entry.key}: {one.entry.state}: {one.words}", style="bold")
         if not words:
-            print_diff(console, iter(one.lines))
+            print_diff(console, iter(diff_lines(one)))
     if not report.apart:
         tell("no differences")
 
@@ -32,7 +33,7 @@ def as_json(report: DiffReport, **_: object) -> dict[str, Any]:
     return {
         **head("diff", environment=report.environment, commit=report.commit),
         "workflows": [
-            {**one.entry.as_json(), "summary": one.words, "diff": list(one.lines)}
+            {**one.entry.as_json(), "summary": one.words, "diff": diff_lines(one)}
             for one in report.differences
         ],
     }

@@ -1,73 +1,26 @@
-"""One workflow's difference between two sides, told in words or line by line when asked."""
+"""One workflow's difference: in several lines of words, and line by line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
 
+from gitsync.commands.difference import Difference, Leg
 from gitsync.render.text import unified
-from gitsync.render.words import describe, explain
-from gitsync.sync.plan import Entry
+from gitsync.render.words import explain
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.diff import WorkflowDelta, compare_documents
-from gitsync.workflow.types import Document
-
-MASKED: Final = "`<secret N>` stands for a secret in plain text; `gitsync validate --explain SECRETS` says how to keep one"
-"""What is said where a difference has stand-ins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One way from a document to another; ``name`` is the side that went it, where there are two.
-
-    sides: what the diff calls the two.
-    """
-
-    name: str
-    before: Document | None
-    after: Document | None
-    sides: tuple[str, str]
-
-    @property
-    def delta(self) -> WorkflowDelta:
-        """What changed on the way."""
-        return compare_documents(self.before, self.after)
+def explain_difference(difference: Difference) -> Iterator[str]:
+    """Yield lines of words, details indented, names between back-ticks."""
+    if difference.fault:
+        yield difference.fault
+    for leg in difference.legs:
+        yield from (_named(leg, line) for line in explain(leg.delta))
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One workflow's difference: one leg, or two from the base. fault: why there is none to show.
-
-    secrets: how many secrets have a stand-in in the legs' documents.
-    """
-
-    entry: Entry
-    legs: tuple[Leg, ...]
-    fault: str = ""
-    secrets: int = 0
-
-    @property
-    def words(self) -> str:
-        """One line."""
-        return self.fault or "; ".join(_named(leg, describe(leg.delta)) for leg in self.legs)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether one side has nothing, so that line by line there is only the other."""
-        return any(None in (leg.before, leg.after) for leg in self.legs)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The unified diff of each leg."""
-        return tuple(line for leg in self.legs for line in _diff(leg))
-
-    def explain(self) -> Iterator[str]:
-        """Several lines of words, details indented, names between back-ticks."""
-        if self.fault:
-            yield self.fault
-        for leg in self.legs:
-            yield from (_named(leg, line) for line in explain(leg.delta))
+def diff_lines(difference: Difference) -> list[str]:
+    """Return the unified diff of each leg."""
+    return [line for leg in difference.legs for line in _diff(leg)]
 
 
 def _named(leg: Leg, text: str) -> str:
@@ -75,5 +28,5 @@ def _named(leg: Leg, text: str) -> str:
 
 
 def _diff(leg: Leg) -> Iterator[str]:
-    before, after = (b"" if held is None else canonical_bytes(held) for held in (leg.before, leg.after))
+    before, after = (b"" if side is None else canonical_bytes(side) for side in (leg.before, leg.after))
     return unified(before, after, names=leg.sides)

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gitsync.commands.difference import MASKED, Difference
 from gitsync.errors import GitsyncError, InvalidInput, Problem
-from gitsync.render.difference import MASKED, Difference
+from gitsync.render.difference import diff_lines, explain_difference
 from gitsync.render.page import Paper, bullets, count, plain, shorten, table, with_commands
 from gitsync.render.text import ADVICE, INVALID_ADVICE, list_relinked
 from gitsync.render.words import code
@@ -276,10 +277,10 @@ def _finish(
 def _block(found: Difference, title: str, *, lines: bool) -> str:
     """One workflow's heading, words and folded diff."""
     head = f"### {code(found.entry.key)}: {title}"
-    words = bullets(found.explain(), most=MOST_OF_A_BLOCK // 2)
+    words = bullets(explain_difference(found), most=MOST_OF_A_BLOCK // 2)
     parts = [head, *([words] if words else [])]
     room = MOST_OF_A_WHOLE if found.is_whole else MOST_OF_A_BLOCK - len(words)
-    if lines and (diff := _fit(found.lines, room, found.entry.key)):
+    if lines and (diff := _fit(diff_lines(found), room, found.entry.key)):
         fence = "`" * (1 + max((len(run) for run in re.findall(r"`{2,}", diff)), default=2))
         parts.append(f"<details><summary>Diff</summary>\n\n{fence}diff\n{diff}\n{fence}\n\n</details>")
     return "\n\n".join(parts)

@@ -8,10 +8,11 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.render.words import THE_FORM, describe, explain
+from gitsync.render.words import explain
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.diff import compare_documents
 from gitsync.workflow.document import normalise
+from gitsync.workflow.summary import THE_FORM, describe
 from gitsync.workflow.types import Document
 from tests.support.documents import documents
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gitsync.render.words import code, describe, explain, trigger_words
+from gitsync.render.words import code, explain, trigger_words
 from gitsync.workflow.diff import compare_documents
+from gitsync.workflow.summary import describe
 from gitsync.workflow.types import Document
 
 
