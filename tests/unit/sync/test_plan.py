@@ -1,4 +1,4 @@
-"""The state table, row by row: what push and pull do about each state."""
+"""The word for a state, and a plan's order and limits; what is done about each state is in test_policies."""
 
 from __future__ import annotations
 
@@ -14,20 +14,12 @@ from gitsync.sync.plan import (
     find_conflicts,
     find_excess,
     make_plan,
-    pull_verdict,
     push_verdict,
 )
 from gitsync.sync.states import NO_BASE, Base, State, name_state
 from gitsync.workflow.types import Digest, Key
 
 D, R, OTHER = Digest("d" * 40), Digest("e" * 40), Digest("f" * 40)
-LEAVE, WRITE, DELETE, CONFLICT, REFUSE = (
-    Verdict.LEAVE,
-    Verdict.WRITE,
-    Verdict.DELETE,
-    Verdict.CONFLICT,
-    Verdict.REFUSE,
-)
 
 
 @pytest.mark.parametrize(
@@ -55,48 +47,6 @@ def test_the_state_follows_from_both_sides_and_the_base(
     assert name_state(database=database, repository=repository, base=base) is state
 
 
-# state, database, repository; push: create-only, --update, --force, each with --prune; pull, --prune, --force, both
-ROWS = [
-    (State.IN_SYNC, D, D, [LEAVE] * 6, [LEAVE] * 4),
-    (State.NEW_IN_REPOSITORY, None, R, [WRITE] * 6, [LEAVE, LEAVE, LEAVE, DELETE]),
-    (State.DELETED_IN_DATABASE, None, R, [LEAVE] * 4 + [WRITE] * 2, [LEAVE, DELETE, LEAVE, DELETE]),
-    (State.DIVERGED, None, R, [CONFLICT] * 4 + [WRITE] * 2, [LEAVE, CONFLICT, LEAVE, DELETE]),
-    (State.DELETED_IN_REPOSITORY, D, None, [LEAVE, DELETE] * 3, [LEAVE, LEAVE, WRITE, WRITE]),
-    (State.NEW_IN_DATABASE, D, None, [LEAVE] * 5 + [DELETE], [WRITE] * 4),
-    (State.DIVERGED, D, None, [CONFLICT] * 4 + [LEAVE, DELETE], [CONFLICT, CONFLICT, WRITE, WRITE]),
-    (State.REPOSITORY_AHEAD, D, R, [CONFLICT] * 2 + [WRITE] * 4, [LEAVE, LEAVE, WRITE, WRITE]),
-    (State.DATABASE_AHEAD, D, R, [LEAVE] * 4 + [WRITE] * 2, [WRITE] * 4),
-    (State.DIVERGED, D, R, [CONFLICT] * 4 + [WRITE] * 2, [CONFLICT, CONFLICT, WRITE, WRITE]),
-    (State.UNKNOWN, D, R, [REFUSE] * 4 + [WRITE] * 2, [REFUSE, REFUSE, WRITE, WRITE]),
-    (State.UNKNOWN, D, None, [LEAVE, REFUSE] * 2 + [LEAVE, DELETE], [REFUSE, REFUSE, WRITE, WRITE]),
-    (State.UNREADABLE, None, R, [REFUSE] * 6, [REFUSE] * 4),
-    (State.UNREADABLE, None, None, [REFUSE] * 6, [REFUSE] * 4),
-]
-
-
-@pytest.mark.parametrize(
-    "state,database,repository,push,pull",
-    ROWS,
-    ids=lambda value: str(value) if isinstance(value, State) else None,
-)
-def test_each_row_of_the_state_table(
-    state: State,
-    database: Digest | None,
-    repository: Digest | None,
-    push: list[Verdict],
-    pull: list[Verdict],
-) -> None:
-    entry = Entry(Key("a"), state, repository, database)
-
-    pushed = [push_verdict(entry, policy=policy, prune=prune) for policy in Policy for prune in (False, True)]
-    pulled = [
-        pull_verdict(entry, force=force, prune=prune) for force in (False, True) for prune in (False, True)
-    ]
-
-    assert pushed == push
-    assert pulled == pull
-
-
 def plan_of(*actions: Action, existing: int) -> Plan:
     """A plan of one key per action."""
     held = {Action.CREATE: (None, R), Action.UPDATE: (D, R), Action.DELETE: (D, None)}
@@ -106,7 +56,7 @@ def plan_of(*actions: Action, existing: int) -> Plan:
     ]
     return make_plan(
         reversed(entries),
-        verdict=lambda entry: DELETE if entry.repository is None else WRITE,
+        verdict=lambda entry: Verdict.DELETE if entry.repository is None else Verdict.WRITE,
         target=lambda entry: entry.database,
         source=lambda entry: entry.repository,
         existing=existing,
