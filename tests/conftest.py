@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 from tests.support import effort, figures
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import TENANT, Loop, make_loop
-from tests.support.postgres import PostgresUnavailable, fresh_database, running_postgres
+from tests.support.postgres import OwnServer, fresh_database, needed, own_postgres, running_postgres
 
 settings.register_profile(
     "ci",
@@ -40,6 +40,7 @@ settings.load_profile("fuzz" if effort.IS_FUZZING else "ci")
 
 SHARES = pytest.StashKey[effort.Shares]()
 KIND = "kind"
+CHOICE = os.environ.get("GITSYNC_TEST_POSTGRES") or None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -157,17 +158,15 @@ def isolated_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 @pytest.fixture(scope="session")
 def postgres_url(isolated_environment: Path) -> Iterator[str]:
     """The URL of the maintenance database of a server that lives for this run (with xdist, this worker)."""
-    server = running_postgres(os.environ.get("GITSYNC_TEST_POSTGRES") or None)
-    try:
-        url = server.__enter__()
-    except PostgresUnavailable as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    try:
+    with needed(running_postgres(CHOICE)) as url:
         yield url
-    finally:
-        server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def own_server(isolated_environment: Path) -> Iterator[OwnServer]:
+    """A PostgreSQL server of this test's own, which it may stop, crash, and put another's data into."""
+    with needed(own_postgres(CHOICE)) as server:
+        yield server
 
 
 @pytest.fixture

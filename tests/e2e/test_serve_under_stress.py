@@ -26,7 +26,7 @@ from gitsync.workflow.registry import ActionOffer, Registry
 from tests.support.documents import action, call, document
 from tests.support.effort import IS_FUZZING, chance, effort, rounds, seconds_left
 from tests.support.loop import TENANT, Loop, make_loop
-from tests.support.postgres import PostgresUnavailable, fresh_database, own_postgres
+from tests.support.postgres import OwnServer, fresh_database
 from tests.support.program import PATIENCE
 from tests.support.server import (
     DEFINITIONS,
@@ -172,41 +172,36 @@ def test_a_server_that_is_killed_while_it_imports_leaves_all_or_nothing(loop: Lo
 
 # psycopg warns of cursors that nobody closed, and a cursor cannot be closed on a connection that was broken off
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_database_that_is_restarted_under_load_loses_nothing(
-    tmp_path: Path, isolated_environment: Path
-) -> None:
+def test_a_database_that_is_restarted_under_load_loses_nothing(tmp_path: Path, own_server: OwnServer) -> None:
     clients, restarts = effort(short=4, long=12), effort(short=1, long=6)
-    try:
-        with own_postgres() as postgres, fresh_database(postgres.url) as url:
-            loop = make_loop(tmp_path, url=url, tenant=TENANT)
-            with running_server(url, tenant=TENANT) as server:
-                done, good = threading.Event(), [0] * clients
+    with fresh_database(own_server.url) as url:
+        loop = make_loop(tmp_path, url=url, tenant=TENANT)
+        with running_server(url, tenant=TENANT) as server:
+            done, good = threading.Event(), [0] * clients
 
-                def restart() -> None:
-                    for which in range(restarts):
-                        enough = sum(good) + clients
-                        wait_for(lambda: sum(good) >= enough)  # noqa: B023 (asked here and now)
-                        postgres.restart("immediate" if which % 2 else "fast")
+            def restart() -> None:
+                for which in range(restarts):
+                    enough = sum(good) + clients
+                    wait_for(lambda: sum(good) >= enough)  # noqa: B023 (asked here and now)
+                    own_server.restart("immediate" if which % 2 else "fast")
 
-                def work(number: int) -> Any:
-                    answers: list[tuple[list[str], httpx.Response]] = []
-                    if number == clients:
-                        try:
-                            restart()
-                        finally:
-                            done.set()
-                    while not done.is_set():
-                        keys = [f"c{number}.{len(answers)}.{part}" for part in "ab"]
-                        answers.append((keys, server.post(bundle_of(*keys, text="x"))))
-                        good[number] += answers[-1][1].status_code == 200
-                    return answers
+            def work(number: int) -> Any:
+                answers: list[tuple[list[str], httpx.Response]] = []
+                if number == clients:
+                    try:
+                        restart()
+                    finally:
+                        done.set()
+                while not done.is_set():
+                    keys = [f"c{number}.{len(answers)}.{part}" for part in "ab"]
+                    answers.append((keys, server.post(bundle_of(*keys, text="x"))))
+                    good[number] += answers[-1][1].status_code == 200
+                return answers
 
-                results = in_threads(clients + 1, work)
-                wait_for(lambda: server.nobody.get("/readyz").status_code == 200)
-                last = server.post(bundle_of("after", text="x"))
-            there = descriptions(loop)
-    except PostgresUnavailable as error:
-        pytest.skip(str(error))
+            results = in_threads(clients + 1, work)
+            wait_for(lambda: server.nobody.get("/readyz").status_code == 200)
+            last = server.post(bundle_of("after", text="x"))
+        there = descriptions(loop)
 
     gc.collect()  # the warnings come here, not in another test
     assert last.status_code == 200

@@ -35,7 +35,7 @@ from tests.support.looks import (
     plant,
     remembered,
 )
-from tests.support.postgres import fresh_database, libpq_url, running_postgres, stopped
+from tests.support.postgres import OwnServer, fresh_database, libpq_url
 from tests.support.product import OTHER_TENANT, Editor, Generation, Instance, make_instance
 
 
@@ -353,18 +353,9 @@ def test_a_copy_of_the_database_shares_no_digest(watched: Watched, postgres_url:
         watched.check(read=0)
 
 
-@pytest.fixture
-def own_server() -> Iterator[str]:
-    """A server that a test may crash."""
-    with running_postgres(os.environ.get("GITSYNC_TEST_POSTGRES") or None) as url:
-        if os.environ.get("GITSYNC_TEST_POSTGRES", "").count("://"):
-            pytest.skip("the server is not ours to crash")
-        yield url
-
-
-def test_nothing_is_trusted_that_a_crash_may_have_undone(own_server: str, tmp_path: Path) -> None:
+def test_nothing_is_trusted_that_a_crash_may_have_undone(own_server: OwnServer, tmp_path: Path) -> None:
     """A commit that was answered before it was safe is lost, and its number and place are given away again."""
-    with fresh_database(own_server) as url:
+    with fresh_database(own_server.url) as url:
         watched = Watched(make_instance(url, Generation.SEED, has_ledger=False), tmp_path / "gitsync")
         watched.editor.create("w")
         outside("SET synchronous_commit = on", f"{SET} name = 'Safe'")(watched)
@@ -381,16 +372,16 @@ def test_nothing_is_trusted_that_a_crash_may_have_undone(own_server: str, tmp_pa
         watched.check(read=0)
 
 
-def test_a_cold_copy_put_back_is_another_database(own_server: str, tmp_path: Path) -> None:
+def test_a_cold_copy_put_back_is_another_database(own_server: OwnServer, tmp_path: Path) -> None:
     """It has the same names and numbers throughout, and goes on to give the same numbers to other edits."""
-    with fresh_database(own_server) as url:
+    with fresh_database(own_server.url) as url:
         watched = Watched(make_instance(url, Generation.SEED, has_ledger=False), tmp_path / "gitsync")
         watched.editor.create("w")
-        with stopped(own_server) as data:
+        with own_server.stopped() as data:
             subprocess.run(["cp", "-a", data, tmp_path / "copy"], check=True)
         watched.editor.edit("w", name="After the copy was made")
         watched.check(read=1)
-        with stopped(own_server) as data:
+        with own_server.stopped() as data:
             subprocess.run(["rm", "-r", data], check=True)
             subprocess.run(["cp", "-a", tmp_path / "copy", data], check=True)
 
@@ -400,10 +391,10 @@ def test_a_cold_copy_put_back_is_another_database(own_server: str, tmp_path: Pat
         watched.check(read=0)
 
 
-def test_a_prepared_transaction_is_seen_when_it_is_committed(own_server: str, tmp_path: Path) -> None:
-    with stopped(own_server) as data, (data / "postgresql.conf").open("a") as settings:
+def test_a_prepared_transaction_is_seen_when_it_is_committed(own_server: OwnServer, tmp_path: Path) -> None:
+    with own_server.stopped() as data, (data / "postgresql.conf").open("a") as settings:
         settings.write("max_prepared_transactions = 2\n")
-    with fresh_database(own_server) as url:
+    with fresh_database(own_server.url) as url:
         watched = Watched(make_instance(url, Generation.SEED, has_ledger=False), tmp_path / "gitsync")
         watched.editor.create("w")
         watched.check(read=1)

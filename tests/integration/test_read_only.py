@@ -9,21 +9,18 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.support.loop import TENANT, Loop, make_loop
-from tests.support.postgres import PostgresUnavailable, fresh_database, own_postgres
+from tests.support.postgres import OwnServer, fresh_database
 
 
 @pytest.fixture
-def replica(tmp_path: Path) -> Iterator[Loop]:
+def replica(tmp_path: Path, own_server: OwnServer) -> Iterator[Loop]:
     """A loop in step, then an edit on both sides; its database is on a standby."""
-    try:
-        with own_postgres() as server, fresh_database(server.url) as url:
-            loop = make_changed_loop(tmp_path, url)
-            server.become_standby()
-            yield loop
-            (server.folder / "data" / "standby.signal").unlink()
-            server.restart()
-    except PostgresUnavailable as error:
-        pytest.skip(str(error))
+    with fresh_database(own_server.url) as url:
+        loop = make_changed_loop(tmp_path, url)
+        own_server.become_standby()
+        yield loop
+        (own_server.folder / "data" / "standby.signal").unlink()
+        own_server.restart()
 
 
 @pytest.fixture

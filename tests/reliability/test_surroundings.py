@@ -21,7 +21,7 @@ from tests.support.effort import chance, rounds
 from tests.support.faults import everything
 from tests.support.gates import gate, remove_gates
 from tests.support.loop import TENANT, Loop, make_file, make_loop
-from tests.support.postgres import PostgresUnavailable, fresh_database, restart_server, running_postgres
+from tests.support.postgres import OwnServer, fresh_database
 from tests.support.product import connected
 from tests.support.program import PATIENCE, run_program, start_program, wait_until_alone
 from tests.support.proxy import relayed
@@ -230,32 +230,26 @@ def give(top: Path, user: int) -> None:
 # ---------------------------------------------------------------- servers and networks
 
 
-def test_a_server_that_is_restarted_in_the_middle_of_a_push_has_kept_nothing_of_it(tmp_path: Path) -> None:
-    choice = os.environ.get("GITSYNC_TEST_POSTGRES") or None
-    if choice and "://" in choice:
-        pytest.skip("the server of GITSYNC_TEST_POSTGRES is not ours to restart")
-    try:
-        with running_postgres(choice) as server, fresh_database(server) as url:
-            loop = start(tmp_path, url)
-            for phase in ("noting what is replaced", "committing"):
-                loop.commit(**dict.fromkeys(KEYS, phase))
-                before = everything(url)
-                with gate(url, phase) as closed:
-                    program = start_program(loop, PUSH)
-                    closed.wait_for_arrival()
-                    restart_server(server, choice=choice)
-                    ran = program.end()
-                with figures.tried("faults"):
-                    assert ran.code == 1, ran.err
-                    assert "DATABASE_UNREACHABLE" in ran.err
-                    remove_gates(url)
-                    assert everything(url) == before
-                    loop.push(*PUSH[1:])
-                    assert set(loop.states().values()) == {"in-sync"}
-    except PostgresUnavailable as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+def test_a_server_that_is_restarted_in_the_middle_of_a_push_has_kept_nothing_of_it(
+    tmp_path: Path, own_server: OwnServer
+) -> None:
+    with fresh_database(own_server.url) as url:
+        loop = start(tmp_path, url)
+        for phase in ("noting what is replaced", "committing"):
+            loop.commit(**dict.fromkeys(KEYS, phase))
+            before = everything(url)
+            with gate(url, phase) as closed:
+                program = start_program(loop, PUSH)
+                closed.wait_for_arrival()
+                own_server.restart("immediate")
+                ran = program.end()
+            with figures.tried("faults"):
+                assert ran.code == 1, ran.err
+                assert "DATABASE_UNREACHABLE" in ran.err
+                remove_gates(url)
+                assert everything(url) == before
+                loop.push(*PUSH[1:])
+                assert set(loop.states().values()) == {"in-sync"}
 
 
 @pytest.mark.parametrize("verb", ["push", "pull"])
