@@ -75,7 +75,8 @@ def command(context: click.Context, /, **values: Any) -> int:
         from gitsync.server.run import Address, check_address, listen, serve
     except ModuleNotFoundError as error:
         raise _missing_extra(error) from error
-    from gitsync.commands.project import database_url, read_settings, registry_of
+    from gitsync.commands.project import read_settings, registry_of
+    from gitsync.commands.targets import database_url
     from gitsync.server.service import Place, Service
     from gitsync.server.state import Bounds, Server
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gitsync.commands.context import Context
-from gitsync.commands.project import connect, read_settings
+from gitsync.commands.project import read_settings
+from gitsync.commands.targets import open_database
 from gitsync.stores.database.adopting import Adopted, Suggestion
 
 
@@ -29,7 +30,7 @@ def suggest_keys(context: Context) -> AdoptReport:
     """Return a key for each workflow of the database that has none of its own; write nothing."""
     config, folder = read_settings(context)
     environment = config.environment(context.environment, context.variables)
-    with connect(environment, folder, context, command="adopt") as database:
+    with open_database(environment, folder, context, command="adopt") as database:
         context.tell(f"{environment.name}: {database.address}")
         return AdoptReport(environment=environment.name, suggestions=database.suggest_keys())
 
@@ -41,7 +42,7 @@ def adopt(context: Context, pairs: Sequence[tuple[str, str]], *, dry_run: bool =
     """
     config, folder = read_settings(context)
     environment = config.environment(context.environment, context.variables)
-    with connect(environment, folder, context, command="adopt") as database:
+    with open_database(environment, folder, context, command="adopt") as database:
         context.tell(f"{environment.name}: {database.address}")
         if not dry_run:
             database.require_ledger()

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from gitsync.commands.context import Context
 from gitsync.commands.project import Project, read_settings
-from gitsync.commands.targets import choose_environment, open_side, warn_of_hidden
+from gitsync.commands.targets import choose_environment, open_store, warn_of_hidden
 from gitsync.errors import Conflict, InvalidInput, Problem
 from gitsync.rules.rule import Severity
 from gitsync.rules.validator import Judge
@@ -49,7 +49,7 @@ def export_bundle(context: Context, *, keys: Sequence[str] = (), exported_at: st
     """
     config, folder = read_settings(context)
     environment = choose_environment(config, context)
-    with open_side(environment, folder, context, command="export") as target:
+    with open_store(environment, folder, context, command="export") as target:
         context.tell(f"{environment.name}: {target.address}")
         chosen = select_keys(target.list_ids().keys() | target.twins.keys(), keys)
         return _export(

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from gitsync.commands.context import Context
-from gitsync.commands.project import Project, database_url, open_project, read_settings
-from gitsync.commands.targets import open_server
+from gitsync.commands.project import Project, open_project, read_settings
+from gitsync.commands.targets import database_url, open_server
 from gitsync.config import Config, Environment
 from gitsync.doctor.configuration import as_findings, check_committed, check_environments, check_registry
 from gitsync.doctor.database import check_database

@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 from gitsync.commands.context import Context
 from gitsync.commands.project import read_settings, registry_of
 from gitsync.commands.report import tell_unchecked, tell_warnings
-from gitsync.commands.targets import (
-    choose_environment,
-    doubtful_creates,
-    open_side,
-    tell_limits,
-    unsupported_changes,
-)
+from gitsync.commands.targets import choose_environment, least_capabilities, open_store
 from gitsync.config import Config, Environment
 from gitsync.errors import UsageError
 from gitsync.stores.bundle import BundleSide
 from gitsync.sync.imports import ImportPolicy, PlannedImport, apply_import, plan_import
-from gitsync.sync.model import Action, Applied
+from gitsync.sync.model import Action, Applied, Capabilities
+from gitsync.sync.supported import doubtful_creates, overwriting_notes, unsupported_changes
 from gitsync.workflow.references import called_keys
 
 if TYPE_CHECKING:
@@ -67,17 +62,18 @@ def import_bundle(
     """
     config, folder = read_settings(context)
     environment = choose_environment(config, context)
-    if wishes.get("update") and environment.server is not None:
+    least = least_capabilities(environment)
+    if wishes.get("update") and not least.has_ledger:
         raise UsageError("--update asks what gitsync wrote last, which a server does not tell")
     bundle = BundleSide.read(data, file=file)
     registry = registry_of(config, folder)
-    if registry is None and environment.server is None:
+    if registry is None and not least.checks_runtime:
         context.tell(
             "note: no registry is configured, so actions and schemas are not checked against the runtime"
         )
     tell_unchecked(context, registry)
     policy = _policy(config, environment, wishes)
-    with open_side(
+    with open_store(
         environment,
         folder,
         context,
@@ -93,14 +89,18 @@ def import_bundle(
         for warning in planned.warnings:
             context.tell(f"warning: {warning}")
         calls = {key: called_keys(document) for key, document in bundle.content.documents.items()}
+        capabilities = target.capabilities
         unsupported = unsupported_changes(
-            target, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}"
-        ) or doubtful_creates(target, context, planned.changes, may_hide=target.may_hide())
+            capabilities, target.address, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}"
+        )
+        if unsupported is None and not context.assume_complete:
+            unsupported = doubtful_creates(capabilities, planned.changes, may_hide=target.may_hide())
         if unsupported is not None:
             raise unsupported
-        tell_limits(target, planned.changes, context)
+        for note in overwriting_notes(capabilities, planned.changes):
+            context.tell(f"note: {note}")
         if not dry_run:
-            _ask(context, environment, planned, in_place=policy.in_place)
+            _ask(context, environment, planned, capabilities, in_place=policy.in_place)
         applied = apply_import(planned, bundle, target, dry_run=dry_run)
     return ImportReport(environment=environment.name, planned=planned, applied=applied, dry_run=dry_run)
 
@@ -118,12 +118,19 @@ def _policy(config: Config, environment: Environment, wishes: ImportWishes) -> I
     )
 
 
-def _ask(context: Context, environment: Environment, planned: PlannedImport, *, in_place: bool) -> None:
-    """Ask before anything is recreated, or overwritten on a server, which may recreate it."""
+def _ask(
+    context: Context,
+    environment: Environment,
+    planned: PlannedImport,
+    capabilities: Capabilities,
+    *,
+    in_place: bool,
+) -> None:
+    """Ask before anything is recreated, or overwritten by a store that may recreate it."""
     count = sum(change.action is Action.UPDATE for change in planned.changes)
-    is_server = environment.server is not None
-    if count and (is_server or not in_place):
-        how = "overwrite" if is_server else "delete and create again"
+    is_as_told = capabilities.overwrites_as_told
+    if count and not (is_as_told and in_place):
+        how = "delete and create again" if is_as_told else "overwrite"
         context.caller.confirm(
             f"This will {how} {count} workflow{'' if count == 1 else 's'} in {environment.name}. Go on?"
         )

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from gitsync.commands.context import Context
-from gitsync.commands.targets import choose_environment, follow_files, open_side
+from gitsync.commands.targets import choose_environment, follow_files, open_database, open_store
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError, GitError, InvalidInput
 from gitsync.rules.validator import Judge
@@ -47,25 +46,37 @@ class Project:
         """The environment to work on."""
         return choose_environment(self.config, self.context)
 
-    def database(self, *, command: str, in_place: bool = False, new_tenant: bool = False) -> Database:
-        """The environment's database, open until the project closes; raises ConfigError for a server."""
+    def database(self, *, command: str) -> Database:
+        """Open the environment's database until the project closes; raise ConfigError for a server."""
         return self.stack.enter_context(
-            open_database(self, command=command, in_place=in_place, new_tenant=new_tenant)
+            open_database(
+                self.environment, self._folder, self.context, command=command, cache=self._cache_folder
+            )
         )
 
     def target(self, *, command: str, in_place: bool = False, new_tenant: bool = False) -> Target:
-        """The environment's database or server, open until the project closes."""
-        if self.environment.server is None:
-            return self.database(command=command, in_place=in_place, new_tenant=new_tenant)
-        side = open_side(
-            self.environment,
-            self.git.top / self.prefix,
-            self.context,
-            command=command,
-            in_place=in_place,
-            new_tenant=new_tenant,
+        """Open the environment's database or server until the project closes."""
+        return self.stack.enter_context(
+            open_store(
+                self.environment,
+                self._folder,
+                self.context,
+                command=command,
+                in_place=in_place,
+                new_tenant=new_tenant,
+                cache=self._cache_folder,
+            )
         )
-        return self.stack.enter_context(side)
+
+    @property
+    def _folder(self) -> Path:
+        """The folder of gitsync.yaml."""
+        return self.git.top / self.prefix
+
+    @property
+    def _cache_folder(self) -> Path:
+        """Where digests of a database are kept between runs."""
+        return self.git.common_dir / "gitsync"
 
     def folder_at(self, config: Config) -> str:
         """The workflows' folder from the repository's top."""
@@ -149,8 +160,7 @@ class Project:
         over = overlay or {}
         judge = Judge(registry, self.config_at(side.commit).rules)
         context = self.context
-        if self.environment.server is not None:
-            follow_files(database, side)
+        follow_files(database, side)
         files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
         if is_loading:
             database.expect(files)
@@ -308,74 +318,3 @@ def _read(path: Path) -> bytes:
 
 def _relative(path: Path) -> str:
     return os.path.relpath(path)
-
-
-@contextmanager
-def open_database(
-    project: Project, *, command: str, in_place: bool = False, new_tenant: bool = False
-) -> Iterator[Database]:
-    """The environment's database."""
-    folder = project.git.top / project.prefix
-    with connect(
-        project.environment,
-        folder,
-        project.context,
-        command=command,
-        in_place=in_place,
-        new_tenant=new_tenant,
-        cache=project.git.common_dir / "gitsync",
-    ) as database:
-        yield database
-
-
-@contextmanager
-def connect(
-    environment: Environment,
-    folder: Path,
-    context: Context,
-    *,
-    command: str,
-    in_place: bool = False,
-    new_tenant: bool = False,
-    cache: Path | None = None,
-) -> Iterator[Database]:
-    """The database of `environment`; a relative SQLite path is meant from `folder`.
-
-    cache: a folder to keep digests in, unless ``--no-cache`` says otherwise.
-    """
-    from gitsync.stores.database.store import Database
-
-    with (
-        Database(
-            database_url(environment, folder),
-            environment=environment.name,
-            tenant=environment.tenant,
-            actor=environment.actor,
-            command=command,
-            in_place=in_place,
-            lock_timeout=context.lock_timeout,
-            new_tenant=new_tenant,
-            cache=None if context.no_cache else cache,
-        ) as database,
-        context.caller.count("reading the database") as count,
-    ):
-        database.on_progress = count
-        yield database
-
-
-def database_url(environment: Environment, folder: Path) -> str:
-    """The environment's URL, a relative SQLite path made absolute.
-
-    Raises ConfigError (UNSUPPORTED_ENVIRONMENT) where it is a server.
-    """
-    if environment.server is not None:
-        raise ConfigError(
-            f"{environment.name} is a server (it has a url); this command needs the database itself",
-            code="UNSUPPORTED_ENVIRONMENT",
-            cure="choose an environment that has `database:`, with `-e NAME`",
-        )
-    prefix = "sqlite:///"
-    path = environment.database.removeprefix(prefix)
-    if path == environment.database or path.startswith("/") or path in ("", ":memory:"):
-        return environment.database
-    return f"{prefix}{quote(str(folder))}/{path}"  # a URL reads %, ? and # in a folder's name as its own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
@@ -11,7 +11,6 @@ from gitsync.commands.difference import MOST_EXPLAINED, Differ, Difference, tell
 from gitsync.commands.gate import NO_GATE, Gate, run_gate
 from gitsync.commands.project import Project
 from gitsync.commands.report import plan_exit, tell_unchecked, tell_warnings
-from gitsync.commands.targets import find_obstacles, find_unsupported, tell_limits
 from gitsync.errors import ConfigError, GitsyncError, Problem
 from gitsync.stores.git.commit import CommitSide, WorkTree
 from gitsync.sync.compare import Comparison
@@ -26,6 +25,12 @@ from gitsync.sync.push import (
     push_outcome,
 )
 from gitsync.sync.saved_plan import SavedPlan, check_fresh
+from gitsync.sync.supported import (
+    doubtful_creates,
+    find_unsupported,
+    overwriting_notes,
+    unsupported_changes,
+)
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
@@ -164,13 +169,13 @@ def plan(project: Project, *, with_words: bool = False, **wishes: Unpack[PushWis
         gate=gate,
         problems=[
             *find_problems(plan, way.comparison, source=way.side, raw_calls=way.target.raw_calls),
-            *find_obstacles(way.target, plan, way.comparison, way.side),
+            *find_unsupported(way.target.capabilities, plan.changes, way.calls, way.side.path),
         ],
         findings=find_warnings(plan, way.comparison),
         saved=None if plan.objections else way.saved(),
         differences=way.differences() if with_words else {},
     )
-    tell_limits(way.target, plan.changes, project.context)
+    way.tell_limits()
     return report
 
 
@@ -281,10 +286,28 @@ class _Way:
             target=self.target,
             changes=None if self.reviewed is None else self.reviewed.changes,
             describe=self._describe if self.command != "plan" else lambda _: {},
-            unsupported=lambda plan: find_unsupported(
-                self.target, self.project.context, plan, self.comparison, self.side
-            ),
+            unsupported=self._unsupported,
         )
+
+    @property
+    def calls(self) -> Mapping[Key, Collection[Key]]:
+        """Key → the keys that its file calls."""
+        return {key: facts.calls for key, facts in self.comparison.facts.items()}
+
+    def _unsupported(self, plan: Plan) -> GitsyncError | None:
+        """Return the error for what the target cannot do with `plan`, or for what it may hold already."""
+        capabilities = self.target.capabilities
+        error = unsupported_changes(
+            capabilities, self.target.address, plan.changes, self.calls, self.side.path
+        )
+        if error is not None or self.project.context.assume_complete:
+            return error
+        return doubtful_creates(capabilities, plan.changes, may_hide=self.comparison.database.may_hide)
+
+    def tell_limits(self) -> None:
+        """Say what a person should know before the plan is written."""
+        for note in overwriting_notes(self.target.capabilities, self.plan.changes):
+            self.project.context.tell(f"note: {note}")
 
     @cached_property
     def gate(self) -> Gate:
@@ -314,7 +337,7 @@ class _Way:
         """Check, ask, and write."""
         plan, project = self.plan, self.project
         plan.check()
-        tell_limits(self.target, plan.changes, project.context)
+        self.tell_limits()
         self.gate.check()
         if not is_reviewed:
             self._ask()
@@ -357,9 +380,9 @@ class _Way:
         plan, name = self.plan, self.project.environment.name
         deletes, overwrites = plan.count(Action.DELETE), plan.count(Action.UPDATE)
         risks = [f"delete {deletes}"] if deletes else []
-        is_server = self.project.environment.server is not None
-        how = "overwrite" if is_server else "delete and create again"
-        risks += [f"{how} {overwrites}"] if overwrites and (is_server or not self.options.in_place) else []
+        is_as_told = self.target.capabilities.overwrites_as_told
+        if overwrites and not (is_as_told and self.options.in_place):
+            risks.append(f"{'delete and create again' if is_as_told else 'overwrite'} {overwrites}")
         if risks:
             question = f"This will {' and '.join(risks)} of {plan.existing} workflows in {name}. Go on?"
             self.project.context.caller.confirm(question)
@@ -367,7 +390,8 @@ class _Way:
     def _warn_of_authors(self) -> None:
         """Warn of what creating without an actor means."""
         environment = self.project.environment
-        if self.plan.count(Action.CREATE) and not environment.actor and environment.server is None:
+        takes_actor = self.target.capabilities.takes_actor
+        if self.plan.count(Action.CREATE) and not environment.actor and takes_actor:
             self.project.context.tell(
                 "warning: no actor is configured: business actions of workflows created now cannot run "
                 "(set `actor:` of the environment, or GITSYNC_ACTOR)"

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from gitsync.commands.context import Context
 from gitsync.commands.project import Project, read_settings
-from gitsync.commands.targets import open_server
+from gitsync.commands.targets import open_server, server_of
 from gitsync.errors import ConfigError, Conflict, GitsyncError, InvalidInput
 from gitsync.rules.inspection import read_stored_document
 from gitsync.stores.disk import Disk
@@ -59,12 +59,7 @@ def pull_registry(project: Project, *, force: bool = False) -> RegistryReport:
     force: replace the file although it has edits that are not committed.
     Raises ConfigError (UNSUPPORTED_ENVIRONMENT) for a database, Conflict (UNCOMMITTED_CHANGES).
     """
-    if project.environment.server is None:
-        raise ConfigError(
-            f"{project.environment.name} is a database, and only a server tells what its runtime offers",
-            code="UNSUPPORTED_ENVIRONMENT",
-            cure="choose an environment that has `url:`, or add `--base-url URL`",
-        )
+    server_of(project.environment)  # a database is refused before anything is looked at
     path = _path(project)
     with open_server(project.environment, project.context) as server:
         project.context.tell(f"{project.environment.name}: {server.address}")

@@ -10,7 +10,8 @@ from typing import ClassVar
 from sqlalchemy import Engine
 
 from gitsync.commands.context import Context
-from gitsync.commands.project import database_url, read_settings
+from gitsync.commands.project import read_settings
+from gitsync.commands.targets import database_url
 from gitsync.config import Environment
 from gitsync.doctor.database import check_database
 from gitsync.doctor.finding import Finding

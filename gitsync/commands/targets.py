@@ -1,30 +1,27 @@
-"""Which side a command works on: the database of an environment, or a server over HTTP.
-
-Every command that works on either opens it here, and learns here what a server cannot do.
-"""
+"""Which store a command works on: the database of an environment, or a server over HTTP, opened here alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from gitsync.commands.context import Context
 from gitsync.config import Config, Environment, Server
-from gitsync.errors import UsageError
+from gitsync.errors import ConfigError, UsageError
+from gitsync.stores.database.capabilities import DATABASE
+from gitsync.stores.http.ability import PRODUCT
+from gitsync.sync.plan import find_incomplete
 
 if TYPE_CHECKING:
-    from gitsync.errors import GitsyncError, Problem
+    from gitsync.errors import GitsyncError
     from gitsync.stores.database.store import Database
     from gitsync.stores.git.commit import CommitSide
     from gitsync.stores.http.store import Api
-    from gitsync.sync.compare import Comparison
-    from gitsync.sync.model import Action, Change
-    from gitsync.sync.plan import Plan
-    from gitsync.workflow.types import Key
+    from gitsync.sync.model import Action, Capabilities, Change
 
     Target: TypeAlias = Database | Api
 
@@ -65,8 +62,13 @@ def _named_by_option(context: Context, url: str) -> Environment:
     return Environment(urlsplit(url).netloc.rpartition("@")[2] or "server", "", tenant=tenant, server=server)
 
 
+def least_capabilities(environment: Environment) -> Capabilities:
+    """Return what the store of `environment` can do at the least, before it is opened."""
+    return DATABASE if environment.server is None else PRODUCT.capabilities
+
+
 @contextmanager
-def open_side(
+def open_store(
     environment: Environment,
     folder: Path,
     context: Context,
@@ -74,48 +76,116 @@ def open_side(
     command: str,
     in_place: bool = False,
     new_tenant: bool = False,
-) -> Iterator[Database | Api]:
-    """The side of `environment`, a database or a server, to read from and to write to.
+    cache: Path | None = None,
+) -> Iterator[Target]:
+    """Open the store of `environment`, a database or a server, to read from and to write to.
 
-    folder: where a relative SQLite path is meant from.
+    folder: where a relative SQLite path is meant from. cache: a folder to keep a database's digests in.
     """
     if environment.server is None:
-        from gitsync.commands.project import connect
-
-        with connect(
-            environment, folder, context, command=command, in_place=in_place, new_tenant=new_tenant
+        with open_database(
+            environment,
+            folder,
+            context,
+            command=command,
+            in_place=in_place,
+            new_tenant=new_tenant,
+            cache=cache,
         ) as database:
             yield database
         return
     with (
-        open_server(environment, context, in_place=in_place) as side,
+        open_server(environment, context, in_place=in_place) as server,
         context.caller.count("reading the server") as count,
     ):
-        side.on_progress = count
-        yield side
+        server.on_progress = count
+        yield server
 
 
 @contextmanager
 def open_server(environment: Environment, context: Context, *, in_place: bool = False) -> Iterator[Api]:
-    """The side of a server; says so where the way to it is not encrypted."""
+    """Open the server of `environment`; say so where the way to it is not encrypted."""
     from gitsync.stores.http.access import Credentials, is_exposed
     from gitsync.stores.http.store import Api
 
-    server = environment.server
-    assert server is not None
+    server = server_of(environment)
     credentials = Credentials(cookie=server.cookie, token=server.token, api_key=server.api_key)
-    side = Api(server.url, credentials, tenant=environment.tenant, in_place=in_place)
+    store = Api(server.url, credentials, tenant=environment.tenant, in_place=in_place)
     if is_exposed(server.url):
-        context.tell(f"warning: {side.address} is not encrypted: whoever listens can take the credentials")
-    with side:
-        yield side
+        context.tell(f"warning: {store.address} is not encrypted: whoever listens can take the credentials")
+    with store:
+        yield store
+
+
+def server_of(environment: Environment) -> Server:
+    """Return the environment's server; raise ConfigError (UNSUPPORTED_ENVIRONMENT) where it is a database."""
+    if environment.server is None:
+        raise ConfigError(
+            f"{environment.name} is a database, and only a server tells what its runtime offers",
+            code="UNSUPPORTED_ENVIRONMENT",
+            cure="choose an environment that has `url:`, or add `--base-url URL`",
+        )
+    return environment.server
+
+
+@contextmanager
+def open_database(
+    environment: Environment,
+    folder: Path,
+    context: Context,
+    *,
+    command: str,
+    in_place: bool = False,
+    new_tenant: bool = False,
+    cache: Path | None = None,
+) -> Iterator[Database]:
+    """Open the database of `environment`; a relative SQLite path is meant from `folder`.
+
+    cache: a folder to keep digests in, unless ``--no-cache`` says otherwise.
+    """
+    from gitsync.stores.database.store import Database
+
+    with (
+        Database(
+            database_url(environment, folder),
+            environment=environment.name,
+            tenant=environment.tenant,
+            actor=environment.actor,
+            command=command,
+            in_place=in_place,
+            lock_timeout=context.lock_timeout,
+            new_tenant=new_tenant,
+            cache=None if context.no_cache else cache,
+        ) as database,
+        context.caller.count("reading the database") as count,
+    ):
+        database.on_progress = count
+        yield database
+
+
+def database_url(environment: Environment, folder: Path) -> str:
+    """Return the environment's URL, a relative SQLite path made absolute.
+
+    Raises ConfigError (UNSUPPORTED_ENVIRONMENT) where it is a server.
+    """
+    if environment.server is not None:
+        raise ConfigError(
+            f"{environment.name} is a server (it has a url); this command needs the database itself",
+            code="UNSUPPORTED_ENVIRONMENT",
+            cure="choose an environment that has `database:`, with `-e NAME`",
+        )
+    prefix = "sqlite:///"
+    path = environment.database.removeprefix(prefix)
+    if path == environment.database or path.startswith("/") or path in ("", ":memory:"):
+        return environment.database
+    return f"{prefix}{quote(str(folder))}/{path}"  # a URL reads %, ? and # in a folder's name as its own
 
 
 def follow_files(target: Target, side: CommitSide) -> None:
     """Let a server's workflows count as system ones where their files say so: over its API it cannot be told."""
     from gitsync.stores.http.store import Api, Files
 
-    if not isinstance(target, Api) or target.ability.keeps_system:
+    if not isinstance(target, Api) or target.capabilities.keeps_system:
         return
     keys = sorted(side.blobs)
     contents = side.git.read_blobs(side.blobs[key] for key in keys)
@@ -123,96 +193,19 @@ def follow_files(target: Target, side: CommitSide) -> None:
     target.files = Files(side.blobs, system_keys, partial(side.git.have, kind="blob"))
 
 
-def find_obstacles(target: Target, plan: Plan, comparison: Comparison, side: CommitSide) -> list[Problem]:
-    """What of a plan the target cannot do at all, one problem each; a database can do everything."""
-    from gitsync.stores.http.store import Api
-
-    if not isinstance(target, Api):
-        return []
-    calls = {key: facts.calls for key, facts in comparison.facts.items()}
-    return target.obstacles(plan.changes, calls, side.path)
-
-
-def find_unsupported(
-    target: Target, context: Context, plan: Plan, comparison: Comparison, side: CommitSide
+def incomplete_source(
+    target: Target, context: Context, changes: Sequence[Change], action: Action, *, may_hide: str
 ) -> GitsyncError | None:
-    """Return the error for what the target cannot do with a plan, and for what it may hold already."""
-    calls = {key: facts.calls for key, facts in comparison.facts.items()}
-    return unsupported_changes(target, plan.changes, calls, side.path) or doubtful_creates(
-        target, context, plan.changes, may_hide=comparison.database.may_hide
-    )
-
-
-def doubtful_creates(
-    target: Target, context: Context, changes: Sequence[Change], *, may_hide: str
-) -> GitsyncError | None:
-    """Return the error where a database may hold what would be created; a server refuses that by itself."""
-    from gitsync.stores.http.store import Api
-    from gitsync.sync.model import Action
-
-    if isinstance(target, Api):
+    """Return the error where `action` would follow from the absence of what may only be hidden; may_hide: why."""
+    if context.assume_complete:
         return None
-    return incomplete_source(target, context, changes, Action.CREATE, may_hide=may_hide)
-
-
-def unsupported_changes(
-    target: Target,
-    changes: Sequence[Change],
-    calls: Mapping[Key, Collection[Key]],
-    path: Callable[[Key], str],
-) -> GitsyncError | None:
-    """Return the error for what the target cannot do: AccessDenied, or UNSUPPORTED_BY_SERVER with all of it.
-
-    calls: key → the keys that it calls. path: where a key's document lies.
-    """
-    from gitsync.errors import InvalidInput
-    from gitsync.stores.http.store import Api
-
-    if not isinstance(target, Api) or not changes:
-        return None
-    if (denied := target.denied_write()) is not None:
-        return denied
-    problems = target.obstacles(changes, calls, path)
-    if not problems:
-        return None
-    return InvalidInput(
-        f"{len(problems)} of {len(changes)} changes cannot be made over the API of {target.address}; "
-        "nothing was sent",
-        code="UNSUPPORTED_BY_SERVER",
-        problems=problems,
-        cure=problems[0].cure,
-    )
-
-
-def tell_limits(target: Target, changes: Sequence[Change], context: Context) -> None:
-    """Say what a person should know before changes are sent to a server."""
-    from gitsync.stores.http.store import Api
-
-    if isinstance(target, Api):
-        for note in target.notes(changes):
-            context.tell(f"note: {note}")
+    return find_incomplete(changes, action, may_hide=may_hide, cure=target.capabilities.complete_hint)
 
 
 def warn_of_hidden(target: Target) -> list[str]:
     """A warning where workflows may be hidden; of a server it is known once they were read."""
     may_hide = target.may_hide()
     return [f"{may_hide}, which then are not in the bundle"] if may_hide else []
-
-
-def incomplete_source(
-    target: Target, context: Context, changes: Sequence[Change], action: Action, *, may_hide: str
-) -> GitsyncError | None:
-    """Return the error where `action` would follow from the absence of what may only be hidden; may_hide: why."""
-    from gitsync.stores.http.store import Api
-    from gitsync.sync.plan import find_incomplete
-
-    if context.assume_complete:
-        return None
-    if isinstance(target, Api):
-        cure = "sign in as an administrator (`--cookie`), from whom nothing is hidden"
-    else:
-        cure = "let a policy show this role all rows of the tenant, or give it BYPASSRLS (`gitsync db check`)"
-    return find_incomplete(changes, action, may_hide=may_hide, cure=cure)
 
 
 def _is_system(data: bytes) -> bool:

@@ -12,7 +12,7 @@ from gitsync.sync.plan import UNREADABLE_CURES
 
 def check_server(store: Api) -> Iterator[Finding]:
     """Yield what is found on a server; one that cannot be asked raises its error on the way."""
-    yield fine("connection", f"{store.address}, {store.ability.name}")
+    yield fine("connection", f"{store.address}, {store.capabilities.name}")
     keys = sorted(store.list_ids())
     yield fine("keys", f"{counted(len(keys), 'workflow')} with a key of its own")
     for twins in store.twins.values():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from gitsync.errors import PlanStale
-from gitsync.sync.model import Action, Applied, Change, Deployment, Snapshot
+from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
 from gitsync.workflow.bundle import Bundle, make_bundle, offline_id, read_bundle
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.schema import accepts, iter_faults
@@ -22,6 +22,8 @@ class BundleSide:
     `id_of` is asked while writing, so it may know only then.
     After `apply`, ``warnings`` says what an import of the bundle would refuse.
     """
+
+    capabilities: Final = Capabilities(name="a bundle")
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
 from gitsync.rules.inspection import read_workflow
@@ -13,7 +14,7 @@ from gitsync.stores.disk import Disk, misplaced_files
 from gitsync.stores.files import Held, compare_and_set, look
 from gitsync.stores.git.commit import digest_held, normal_digest
 from gitsync.sync.limits import LARGEST
-from gitsync.sync.model import Action, Applied, Change, Deployment, Snapshot
+from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.document import is_key
 from gitsync.workflow.types import Document, Key
@@ -21,6 +22,8 @@ from gitsync.workflow.types import Document, Key
 
 class Folder:
     """The workflow files of one folder, as they are on disk."""
+
+    capabilities: Final = Capabilities(name="a folder")
 
     def __init__(self, path: Path, *, largest: int = LARGEST) -> None:
         self.path, self._largest = path, largest

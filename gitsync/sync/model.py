@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gitsync.errors import GitsyncError
 from gitsync.sync.usage import Protection
 from gitsync.workflow.types import Digest, Document, Key
 
@@ -53,6 +54,36 @@ class Mark:
     number: int = 0
     replaced: Digest | None = None
     is_write: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a store can do and what it cannot, told before anything is written to it.
+
+    name: what a person calls it. writes: it can be written to at all. has_ledger: it remembers deployments.
+    deletes: over whatever way it is written. links_new: calls between workflows that one write creates.
+    keeps_system: ``isSystem`` is told and kept. compares: refuses, in the transaction that writes, what is no longer
+    as expected. takes_actor: the environment's actor becomes the author of what is created. overwrites_as_told: ids
+    are kept or not as the run asks; else the store's own configuration says. guards_hidden: refuses to create a key
+    that it has and does not show. checks_runtime: refuses what its runtime does not offer.
+    notes: what to know before something is overwritten. complete_hint: how to be shown all of it.
+    denied: why whoever asks may write nothing, ``None`` while nothing says so.
+    """
+
+    name: str
+    writes: bool = True
+    has_ledger: bool = False
+    deletes: bool = True
+    links_new: bool = True
+    keeps_system: bool = True
+    compares: bool = True
+    takes_actor: bool = False
+    overwrites_as_told: bool = True
+    guards_hidden: bool = False
+    checks_runtime: bool = False
+    notes: tuple[str, ...] = ()
+    complete_hint: str = ""
+    denied: GitsyncError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +162,10 @@ class Applied:
 
 class Side(Protocol):
     """A place that holds workflows: a repository, a database, a bundle."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
 
     def snapshot(self) -> Snapshot:
         """Everything held, by one consistent read."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gitsync.errors import PlanStale, Problem
 from gitsync.sync.compare import Comparison, FileFacts
 from gitsync.sync.flight import UnfinishedRun
-from gitsync.sync.model import Applied, Change, Deployment, Mark, Snapshot, Unreadable
+from gitsync.sync.model import Applied, Capabilities, Change, Deployment, Mark, Snapshot, Unreadable
 from gitsync.sync.plan import Entry
 from gitsync.sync.states import State
 from gitsync.sync.usage import Call, Surroundings, Usage
@@ -30,6 +30,8 @@ def says(key: str, text: str, *, calls: str | None = None, versions: Mapping[int
 
 class MemorySide:
     """Documents by their keys."""
+
+    capabilities = Capabilities(name="memory")
 
     def __init__(self, *documents: Document) -> None:
         self.documents = {Key(one["key"]): one for one in documents}
@@ -112,6 +114,7 @@ class MemoryFiles(MemorySide):
 class MemoryDatabase(MemorySide):
     """A database; usage and callers: key → what hangs on its workflow, and who else calls it."""
 
+    capabilities = Capabilities(name="a database in memory", has_ledger=True)
     has_ledger = True
 
     def __init__(

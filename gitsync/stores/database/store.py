@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -18,6 +19,7 @@ from gitsync.stores.database import ledger
 from gitsync.stores.database.adopting import Adopted, Suggestion, adopt, plan_adoption, read_rows, suggest
 from gitsync.stores.database.applying import Applier
 from gitsync.stores.database.cache import DigestCache
+from gitsync.stores.database.capabilities import DATABASE
 from gitsync.stores.database.connect import make_engine, mask_url, parse_url, reading, writing
 from gitsync.stores.database.content import ContentReader
 from gitsync.stores.database.faults import retried, translated
@@ -30,7 +32,17 @@ from gitsync.stores.database.spool import Spool
 from gitsync.stores.database.tables import Tables, tables_of
 from gitsync.stores.database.usage import find_calls, read_surroundings
 from gitsync.sync.flight import UnfinishedRun
-from gitsync.sync.model import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
+from gitsync.sync.model import (
+    Action,
+    Applied,
+    Capabilities,
+    Change,
+    Deployment,
+    Mark,
+    Snapshot,
+    Unkeyed,
+    Unreadable,
+)
 from gitsync.sync.plan import check_readable, warn_of_hiding
 from gitsync.sync.usage import Surroundings
 from gitsync.workflow.references import warn_of_calls
@@ -114,6 +126,11 @@ class Database:
     def ids(self) -> Mapping[Key, str]:
         """Key → id, as the last snapshot has seen them."""
         return self._read_ids()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What a database can do, with or without a ledger."""
+        return replace(DATABASE, has_ledger=self.has_ledger)
 
     @property
     def has_ledger(self) -> bool:

@@ -32,7 +32,7 @@ from gitsync.stores.files import Held, compare_and_set, look, remove_leftovers
 from gitsync.stores.git import ZERO, GitRepository, TreeEntry, broken_object
 from gitsync.stores.git.commits import Commits
 from gitsync.sync.limits import LARGEST
-from gitsync.sync.model import Action, Applied, Change, Deployment, Snapshot
+from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import is_key
 from gitsync.workflow.parse import parse_again
@@ -92,6 +92,11 @@ class CommitSide:
         self.is_checked_out, self.largest = is_checked_out, largest
         self.oversized: list[Problem] = []  # what a pull has written, and a push would refuse
         self._normal: set[str] = set()  # blobs that were examined, and are valid and normal as they stand
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do: a commit is only read."""
+        return Capabilities(name="a commit", writes=False)
 
     @property
     def revision(self) -> str | None:
@@ -233,6 +238,11 @@ class WorkTree(CommitSide):
         typed: str | None = None,
     ) -> None:
         super().__init__(git, folder=folder, commit=commit, is_checked_out=True, largest=largest, typed=typed)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do: it is written."""
+        return Capabilities(name="the work tree")
 
     @property
     def uncommitted(self) -> Mapping[Key, Digest | None]:

@@ -1,7 +1,7 @@
 """A server as a side: the product's own HTTP API, or gitsync's.
 
 It reads with what the credentials allow, and writes by one import request, which the server makes a
-transaction. Nothing that a server cannot do is tried: `Api.obstacles` says it before anything is sent.
+transaction. Nothing that a server cannot do is tried: `Api.capabilities` says it before anything is sent.
 """
 
 from __future__ import annotations
@@ -9,18 +9,12 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Final, Self
 
-from gitsync.errors import (
-    AccessDenied,
-    ConfigError,
-    InvalidInput,
-    PlanStale,
-    Problem,
-)
-from gitsync.stores.http.ability import GITSYNC, PRODUCT, Ability
+from gitsync.errors import AccessDenied, ConfigError, InvalidInput, PlanStale
+from gitsync.stores.http.ability import GITSYNC, PRODUCT, ServerKind
 from gitsync.stores.http.access import Credentials
 from gitsync.stores.http.client import PATIENCE, Client, Patience
 from gitsync.stores.http.offers import Offers, read_offers
@@ -28,8 +22,9 @@ from gitsync.stores.http.reading import Reader, Row
 from gitsync.stores.http.sending import Import
 from gitsync.sync.flight import UnfinishedRun
 from gitsync.sync.index import Index, make_index
-from gitsync.sync.model import Action, Applied, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
+from gitsync.sync.model import Applied, Capabilities, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
 from gitsync.sync.plan import check_readable
+from gitsync.sync.supported import find_unsupported
 from gitsync.sync.usage import Surroundings
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import iter_definitions
@@ -217,7 +212,7 @@ class Api:
 
     def _as_before(self, digests: Mapping[Key, Digest]) -> dict[Key, Digest]:
         """Digests of workflows that are what git once held, but for ``isSystem``, which then is as it was there."""
-        if self.ability.keeps_system:
+        if self._kind.capabilities.keeps_system:
             return {}
         others: dict[Key, tuple[Digest, bytes]] = {}
         for key, digest in digests.items():
@@ -235,7 +230,7 @@ class Api:
 
     def _as_told(self, document: Document, *, is_system: bool) -> Document:
         """The document, changed in place where the server does not tell what is a system workflow."""
-        if not self.ability.keeps_system:
+        if not self._kind.capabilities.keeps_system:
             document["metadata"]["isSystem"] = is_system
         return document
 
@@ -264,7 +259,7 @@ class Api:
 
     def _standing_warnings(self) -> list[str]:
         warnings = []
-        if not self.ability.keeps_system:
+        if not self._kind.capabilities.keeps_system:
             warnings.append("isSystem is not compared: over its API the product always says false")
         if not self.sees_all:
             warnings.append(
@@ -284,29 +279,22 @@ class Api:
     # ---------------------------------------------------------------- what cannot be done
 
     @property
-    def ability(self) -> Ability:
-        """What this kind of server can do."""
+    def capabilities(self) -> Capabilities:
+        """What this kind of server can do; whether it takes an import is known once a workflow was read."""
+        return replace(self._kind.capabilities, denied=self._denied_write())
+
+    @property
+    def _kind(self) -> ServerKind:
         return GITSYNC if self._reader.is_gitsync else PRODUCT
 
-    def obstacles(
-        self, changes: Sequence[Change], calls: Mapping[Key, Collection[Key]], path: Callable[[Key], str]
-    ) -> list[Problem]:
-        """What of `changes` this server cannot do; see `Ability.obstacles`."""
-        return self.ability.obstacles(changes, calls, path)
-
-    def denied_write(self) -> AccessDenied | None:
+    def _denied_write(self) -> AccessDenied | None:
         """Return the error where it is known that the server would refuse an import."""
-        return self.ability.may_not_write(self.address) if self._reader.may_export is False else None
+        return self._kind.denied_write(self.address) if self._reader.may_export is False else None
 
     def check_may_write(self) -> None:
         """Raise AccessDenied where it is known that the server would refuse an import."""
-        if (denied := self.denied_write()) is not None:
+        if (denied := self._denied_write()) is not None:
             raise denied
-
-    def notes(self, changes: Sequence[Change]) -> list[str]:
-        """What a person should know before these changes are sent."""
-        is_overwriting = any(change.action is Action.UPDATE for change in changes)
-        return list(self.ability.notes) if is_overwriting else []
 
     # ---------------------------------------------------------------- writing
 
@@ -323,7 +311,7 @@ class Api:
         self.check_may_write()
         sent = {key: document for key, document in documents}  # noqa: C416 - they may have keys(), as a mapping has
         calls = {key: called_keys(document) for key, document in sent.items()}
-        if problems := self.obstacles(changes, calls, lambda key: f"{key}.json"):
+        if problems := find_unsupported(self.capabilities, changes, calls, lambda key: f"{key}.json"):
             raise InvalidInput(
                 f"{self.address} cannot do this; nothing was sent",
                 code="UNSUPPORTED_BY_SERVER",
@@ -333,7 +321,7 @@ class Api:
         self._texts = {}
         one = Import(self._client, changes, sent, self.ids, lambda: self._held_now(sent))
         return one.send(
-            compares=self.ability.compares,
+            compares=self._kind.capabilities.compares,
             in_place=self._in_place,
             discard_runs=deployment.protection.discard_runs,
         )

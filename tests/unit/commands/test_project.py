@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from gitsync.commands.project import database_url
+from gitsync.commands.targets import database_url
 from gitsync.config import Environment
 
 
