@@ -21,13 +21,12 @@ from gitsync.stores.database.connect import mask_url, reading
 from gitsync.stores.database.faults import explain, read_only, translated
 from gitsync.stores.database.ledger import check_ledger
 from gitsync.stores.database.lock import find_holder
+from gitsync.stores.database.product import DEFINITIONS, USERS, VERSIONS
 from gitsync.stores.database.rights import READING, WRITING, Rights, find_hiding, read_rights
 from gitsync.stores.database.rows import read_index
 from gitsync.stores.database.schema import (
-    DEFINITIONS,
     DEPLOYMENTS,
     ITEMS,
-    VERSIONS,
     Found,
     check_tables,
     check_tenant,
@@ -279,13 +278,15 @@ class _DatabaseCheckup:
                 f"{self.given_actor!r} is not a uuid",
                 "set `actor:` of the environment, or GITSYNC_ACTOR, to the `user_id` of a product user",
             )
-        columns = set(self.connection.execute(_USERS[self.catalogue.is_postgresql]).scalars())
+        columns = set(
+            self.connection.execute(_USERS[self.catalogue.is_postgresql], {"users": USERS}).scalars()
+        )
         if "user_id" not in columns:
             return fine("actor", f"{actor}; whether it is a user cannot be seen here")
         is_mine = (
             " AND lower(CAST(tenant AS text)) = :tenant" if "tenant" in columns and self.tables.tenant else ""
         )
-        query = text(f"SELECT count(*) FROM users WHERE lower(CAST(user_id AS text)) = :actor{is_mine}")  # noqa: S608
+        query = text(f"SELECT count(*) FROM {USERS} WHERE lower(CAST(user_id AS text)) = :actor{is_mine}")  # noqa: S608
         values = {"actor": actor} | ({"tenant": self.tables.tenant} if is_mine else {})
         if self.connection.execute(query, values).scalar():
             return fine("actor", f"{actor}, a user of the product")
@@ -383,10 +384,10 @@ class _DatabaseCheckup:
 
 _USERS: Final = {
     True: text("""
-        SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('users') AND attnum > 0
+        SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:users) AND attnum > 0
            AND NOT attisdropped AND has_table_privilege(attrelid, 'SELECT')
     """),
-    False: text("SELECT name FROM pragma_table_info('users')"),
+    False: text("SELECT name FROM pragma_table_info(:users)"),
 }
 """The columns of the product's users, where the role may read them, by whether it is PostgreSQL."""
 

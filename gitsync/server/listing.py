@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Table, func, select
 
-from gitsync.stores.database.tables import JSON_COLUMNS, TIME_COLUMNS, Tables
+from gitsync.stores.database.product import Kind, kind_of
+from gitsync.stores.database.tables import Tables
 from gitsync.workflow.parse import parse_stored
 from gitsync.workflow.types import Json
 
@@ -109,14 +110,15 @@ def _as_json(row: Row[Any]) -> dict[str, Json]:
 def _value(name: str, value: Any) -> Json:
     if value is None:
         return None
-    if name == "failure_rate_threshold":
+    kind = kind_of(name)
+    if kind is Kind.SHARE:
         return f"{Decimal(str(value)):.2f}"
-    if name in JSON_COLUMNS and isinstance(value, str):
+    if kind is Kind.JSON and isinstance(value, str):
         return parse_stored(value)
     if isinstance(value, dt.datetime):
         utc = value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
         return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if name in TIME_COLUMNS and (match := _SQLITE_TIME.fullmatch(str(value))):
+    if kind is Kind.TIME and (match := _SQLITE_TIME.fullmatch(str(value))):
         return f"{match[1]}T{match[2]}.{match[3] or '0':0<3}Z"
     if isinstance(value, (uuid.UUID, dt.date, dt.time, dt.timedelta, Decimal)):
         return str(value)

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.stores.database.fingerprints import MOST_TRANSACTIONS, is_within_reach
-from gitsync.stores.database.schema import REQUIRED_DEFINITION_COLUMNS, REQUIRED_VERSION_COLUMNS
+from gitsync.stores.database.product import DEFINITION_COLUMNS, VERSION_COLUMNS, needed
 from gitsync.workflow.types import Key
 from tests.support.effort import chance, rounds
 from tests.support.looks import (
@@ -489,9 +489,9 @@ def test_a_role_has_a_file_of_its_own(watched: Watched) -> None:
         ),
         pytest.param(
             (
-                f"GRANT SELECT ({', '.join(REQUIRED_DEFINITION_COLUMNS)}, tenant) ON workflow_definitions TO {{name}}",
+                f"GRANT SELECT ({', '.join(needed(DEFINITION_COLUMNS))}, tenant) ON workflow_definitions TO {{name}}",
                 (
-                    f"GRANT SELECT ({', '.join(REQUIRED_VERSION_COLUMNS)}, tenant)"
+                    f"GRANT SELECT ({', '.join(needed(VERSION_COLUMNS))}, tenant)"
                     " ON workflow_definition_versions TO {name}"
                 ),
             ),

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from gitsync.errors import AccessDenied, DatabaseError, GitsyncError, LockNotAcquired, PlanStale
+from gitsync.stores.database.product import DEFINITIONS
 
 ATTEMPTS: Final = 4
 """How often a transaction is tried that the server breaks off."""
@@ -91,7 +92,7 @@ def _explain_state(state: str, original: object, text: str, address: str) -> Git
         return _bad_login(text, address)
     if state == "3D000":
         return _unknown_database(text, address)
-    if state == "23505" and _table(original) == "workflow_definitions":
+    if state == "23505" and _table(original) == DEFINITIONS:
         return PlanStale(
             f"{address}: another write took one of the keys meanwhile ({text}); nothing was written",
             cure="run the command again",
@@ -151,7 +152,7 @@ def _explain_sqlite(text: str, address: str) -> GitsyncError:
         return DatabaseError(f"{address}: {text}", code="NOT_A_DATABASE", cure="check the path")
     if "unable to open" in text:
         return AccessDenied(f"{address}: {text}", cure="check the rights of the file and of its folder")
-    if "UNIQUE constraint failed: workflow_definitions" in text:
+    if f"UNIQUE constraint failed: {DEFINITIONS}" in text:
         return PlanStale(f"{address}: {text}; nothing was written", cure="run the command again")
     return DatabaseError(f"{address}: {text}; nothing was written")
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal_column, select, text
 
 import gitsync
-from gitsync.stores.database.schema import DEFINITIONS, VERSIONS
+from gitsync.stores.database.product import DEFINITIONS, VERSIONS
 from gitsync.stores.database.tables import Tables
 from gitsync.workflow.document import FORMAT_VERSION
 

@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, select
 
-from gitsync.stores.database.schema import RUNS
+from gitsync.stores.database.product import RUNS, WAIT_COLUMNS, WAITS, needed
 from gitsync.stores.database.tables import Tables
 from gitsync.sync.flight import UnfinishedRun
 from gitsync.sync.usage import ENDED
 from gitsync.workflow.types import Key
 
-WAITS: Final = "workflow_run_waits"
 MOST: Final = 500
 """How many runs are read; nobody reads more lines than that."""
 
@@ -60,15 +59,15 @@ def read_unfinished(connection: Connection, tables: Tables, ids: Mapping[str, Ke
 
 def _read_waits(connection: Connection, run_ids: list[Any]) -> dict[str, tuple[str, str]]:
     """Run id → path of the step that waits, and for what; empty where the product keeps no waits."""
-    looked = inspect(connection)
-    if not looked.has_table(WAITS):
+    catalogue = inspect(connection)
+    if not catalogue.has_table(WAITS):
         return {}
-    there = {column["name"]: column["type"] for column in looked.get_columns(WAITS)}
-    wanted = ("run_id", "step_path", "wait_type", "event_name", "key", "status")
-    if not there.keys() >= set(wanted):
+    types = {column["name"]: column["type"] for column in catalogue.get_columns(WAITS)}
+    names = needed(WAIT_COLUMNS)
+    if not types.keys() >= set(names):
         return {}
     table = Table(
-        WAITS, MetaData(), *(Column(name, there[name] if name == "run_id" else Text) for name in wanted)
+        WAITS, MetaData(), *(Column(name, types[name] if name == "run_id" else Text) for name in names)
     )
     columns = (table.c.run_id, table.c.step_path, table.c.wait_type, table.c.event_name, table.c.key)
     query = select(*columns).where(table.c.run_id.in_(run_ids), table.c.status == "WAITING")

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     CheckConstraint,
     Column,
     Connection,
-    DateTime,
     Engine,
     ForeignKey,
     Index,
-    Integer,
     MetaData,
-    Numeric,
     Table,
-    Text,
     UniqueConstraint,
-    Uuid,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import Boolean, TypeEngine
 
 from gitsync.stores.database.connect import mask_url, writing
 from gitsync.stores.database.faults import translated
 from gitsync.stores.database.lock import lock
-from gitsync.stores.database.schema import (
+from gitsync.stores.database.product import (
+    DEFINITION_COLUMNS,
     DEFINITIONS,
-    LEDGER_VERSION,
+    TENANT_COLUMNS,
+    VERSION_COLUMNS,
     VERSIONS,
+    Kind,
+    ProductColumn,
+)
+from gitsync.stores.database.schema import (
+    LEDGER_VERSION,
     Found,
     check_ledger_place,
     check_tables,
@@ -37,6 +40,7 @@ from gitsync.stores.database.schema import (
     look,
     parse_tenant,
 )
+from gitsync.stores.database.tables import type_of
 
 
 def init_database(engine: Engine, *, tenant: str | None) -> list[str]:
@@ -80,86 +84,52 @@ def _migrate(connection: Connection, found: Found) -> list[str]:
 def _make_product_tables(connection: Connection, *, has_tenant: bool) -> None:
     metadata = MetaData()
     is_postgresql = connection.dialect.name == "postgresql"
-    identity: TypeEngine[str] = Uuid(as_uuid=False) if is_postgresql else Text()
-    json: TypeEngine[str] = JSONB() if is_postgresql else Text()
-    time: TypeEngine[object] = DateTime(timezone=True) if is_postgresql else Text()  # type: ignore[assignment]
     new_id = func.gen_random_uuid() if is_postgresql else None
     now = func.now() if is_postgresql else text("(strftime('%Y-%m-%d %H:%M:%f', 'now'))")
+    defaults = dict.fromkeys(("created_at", "updated_at"), now)
+    tenant = [ProductColumn(TENANT_COLUMNS[0], Kind.ID)] if has_tenant else []
 
-    def tenant() -> list[Column[str]]:
-        return [Column("tenant", identity)] if has_tenant else []
-
-    def times() -> list[Column[object]]:
-        return [
-            Column(name, time, nullable=False, server_default=now) for name in ("created_at", "updated_at")
-        ]
-
-    def verdict() -> list[Column[object]]:
-        return [
-            Column("validation_status", Text),
-            Column("validation_errors", json),
-            Column("validation_warnings", json),
-            Column("validated_at", time),
-        ]
-
-    def flag(name: str, *, default: bool) -> Column[bool]:
-        return Column(name, Boolean, nullable=False, server_default=text(str(default).lower()))
+    def make_column(described: ProductColumn, *constraints: ForeignKey, is_primary: bool) -> Column[Any]:
+        is_json = is_postgresql and described.kind is Kind.JSON
+        default: Any = described.default
+        if default is not None and described.kind is Kind.FLAG:
+            default = text(default)
+        return Column(
+            described.name,
+            JSONB() if is_json else type_of(described.kind, is_postgresql=is_postgresql),
+            *constraints,
+            primary_key=is_primary,
+            nullable=not described.has_value,
+            server_default=new_id if is_primary else defaults.get(described.name, default),
+        )
 
     definitions = Table(
         DEFINITIONS,
         metadata,
-        Column("workflow_id", identity, primary_key=True, server_default=new_id),
-        Column("key", Text),
-        Column("name", Text, nullable=False),
-        Column("description", Text),
-        Column("payload_schema_ref", Text, nullable=False),
-        Column("payload_schema_mode", Text, nullable=False, server_default="pinned"),
-        Column("pinned_payload_schema_ref", Text),
-        Column("payload_schema_provenance", Text),
-        Column("trigger", json),
-        Column("draft_definition", json, nullable=False),
-        Column("draft_version", Integer, nullable=False, server_default="1"),
-        Column("status", Text, nullable=False, server_default="draft"),
-        flag("is_system", default=False),
-        flag("is_visible", default=True),
-        flag("is_paused", default=False),
-        Column("concurrency_limit", Integer),
-        flag("auto_pause_on_failure", default=False),
-        Column("failure_rate_threshold", Numeric(5, 2), server_default="0.5"),
-        Column("failure_rate_min_runs", Integer, server_default="10"),
-        Column("retention_policy_override", json),
-        *verdict(),
-        Column("validation_context_json", json),
-        Column("validation_payload_schema_hash", Text),
-        Column("created_by", identity),
-        Column("updated_by", identity),
-        *times(),
-        *tenant(),
+        *(
+            make_column(described, is_primary=described.name == "workflow_id")
+            for described in (*DEFINITION_COLUMNS, *tenant)
+        ),
         *([] if is_postgresql else [CheckConstraint("failure_rate_threshold < 1000")]),
     )
     Index(
-        "workflow_definitions_tenant_key_unique" if has_tenant else "workflow_definitions_key_unique",
-        *([definitions.c.tenant] if has_tenant else []),
+        f"{DEFINITIONS}_tenant_key_unique" if has_tenant else f"{DEFINITIONS}_key_unique",
+        *(definitions.c[described.name] for described in tenant),
         definitions.c.key,
         unique=True,
     )
+    of_definition = ForeignKey(definitions.c.workflow_id, ondelete="CASCADE")
     Table(
         VERSIONS,
         metadata,
-        Column("version_id", identity, primary_key=True, server_default=new_id),
-        Column(
-            "workflow_id", identity, ForeignKey(definitions.c.workflow_id, ondelete="CASCADE"), nullable=False
+        *(
+            make_column(
+                described,
+                *([of_definition] if described.name == "workflow_id" else []),
+                is_primary=described.name == "version_id",
+            )
+            for described in (*VERSION_COLUMNS, *tenant)
         ),
-        Column("version", Integer, nullable=False),
-        Column("definition_json", json, nullable=False),
-        Column("payload_schema_json", json),
-        *verdict(),
-        Column("published_by", identity),
-        Column("published_at", time),
-        *times(),
-        *tenant(),
-        UniqueConstraint(
-            "workflow_id", "version", name="workflow_definition_versions_workflow_version_unique"
-        ),
+        UniqueConstraint("workflow_id", "version", name=f"{VERSIONS}_workflow_version_unique"),
     )
     metadata.create_all(connection, checkfirst=False)

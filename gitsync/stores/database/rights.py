@@ -9,14 +9,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from gitsync.stores.database.schema import (
-    DEFINITIONS,
-    DEPLOYMENTS,
-    ITEMS,
-    LEDGER_VERSION_TABLE,
-    USERS_OF_IDS,
-    VERSIONS,
-)
+from gitsync.stores.database.product import DEFINITIONS, USERS_OF_IDS, VERSIONS
+from gitsync.stores.database.schema import DEPLOYMENTS, ITEMS, LEDGER_VERSION_TABLE
 from gitsync.stores.database.tables import Tables
 
 READING: Final[Mapping[str, Sequence[str]]] = {

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Select, func, select
 
 from gitsync.errors import DatabaseError, GitsyncError
 from gitsync.stores.database.batches import BATCH, DOCUMENTS, iter_rows, read_ahead
+from gitsync.stores.database.product import METADATA_COLUMNS, Kind, kind_of
 from gitsync.stores.database.schema import unknown_tenant
-from gitsync.stores.database.tables import METADATA_COLUMNS, Tables
+from gitsync.stores.database.tables import Tables
 from gitsync.sync.index import Index, make_index
 from gitsync.sync.model import Unreadable
 from gitsync.sync.plan import UNREADABLE_CURES
@@ -26,7 +27,7 @@ from gitsync.workflow.types import Digest, Document, Json, Key
 Rows: TypeAlias = Generator[tuple[Sequence[Any], Sequence[Sequence[Any]]]]
 """Definition rows, each with its version rows."""
 
-_PARSED: Final = {"trigger", "retentionPolicyOverride"}
+_PARSED: Final = {field for field, column in METADATA_COLUMNS.items() if kind_of(column) is Kind.JSON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ def _versions_query(tables: Tables) -> Select[Any]:
 
 def _readable(tables: Tables, name: str) -> Any:
     column = tables.definitions.c[name]
-    return tables.as_text(column) if name == "failure_rate_threshold" else column
+    return tables.as_text(column) if kind_of(name) is Kind.SHARE else column
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
@@ -12,14 +12,19 @@ from urllib.parse import quote
 from sqlalchemy import Connection, text
 
 from gitsync.errors import ConfigError, DatabaseError
+from gitsync.stores.database.product import (
+    DEFINITION_COLUMNS,
+    DEFINITIONS,
+    TENANT_COLUMNS,
+    USERS_OF_IDS,
+    VERSION_COLUMNS,
+    VERSIONS,
+    needed,
+    tenant_column_of,
+)
 
-DEFINITIONS: Final = "workflow_definitions"
-VERSIONS: Final = "workflow_definition_versions"
 DEPLOYMENTS: Final = "gitsync_deployments"
 ITEMS: Final = "gitsync_deployment_items"
-RUNS: Final = "workflow_runs"
-SCHEDULES: Final = "tenant_workflow_schedule"
-WEBHOOKS: Final = "inbound_webhooks"
 TOKENS: Final = "gitsync_tokens"
 LEDGER_VERSION_TABLE: Final = "gitsync_alembic_version"
 LEDGER_VERSION: Final = "0002"
@@ -30,23 +35,6 @@ LEDGER_WRITABLE: Final = "0001"
 A migration that changes what a deployment writes raises this to its own number. What needs a table of a later
 migration asks for that table, as `tokens.check_tokens` does. Reading needs no ledger at all.
 """
-
-REQUIRED_DEFINITION_COLUMNS: Final = (
-    "workflow_id", "key", "name", "description", "payload_schema_ref", "payload_schema_mode",
-    "pinned_payload_schema_ref", "trigger", "is_system", "is_visible", "is_paused", "concurrency_limit",
-    "auto_pause_on_failure", "failure_rate_threshold", "failure_rate_min_runs", "retention_policy_override",
-    "draft_definition", "draft_version", "status",
-)  # fmt: skip
-REQUIRED_VERSION_COLUMNS: Final = (
-    "version_id", "workflow_id", "version", "definition_json", "payload_schema_json",
-)  # fmt: skip
-
-USERS_OF_IDS: Final[Mapping[str, tuple[str, ...]]] = {
-    RUNS: ("workflow_id", "workflow_version", "status"),
-    SCHEDULES: ("workflow_id", "status"),
-    WEBHOOKS: ("handler_config",),
-}
-"""Tables of the product that name workflows by their ids, with the columns that say so; none has to be there."""
 
 _TABLES: Final = (DEFINITIONS, VERSIONS, DEPLOYMENTS, ITEMS, TOKENS, LEDGER_VERSION_TABLE, *USERS_OF_IDS)
 _POSTGRES_LOOK: Final = text("""
@@ -126,7 +114,7 @@ class Found:
     @property
     def tenant_column(self) -> str | None:
         """``tenant``, ``tenant_id``, or ``None`` where workflows belong to nobody in particular."""
-        return _tenant_column(self.definitions)
+        return tenant_column_of(self.definitions)
 
     @property
     def version_tenant_column(self) -> str | None:
@@ -138,12 +126,12 @@ class Found:
         """Columns that gitsync cannot do without and that aren't there, as ``table.column``."""
         return [
             f"{table}.{column}"
-            for table, wanted, there in (
-                (DEFINITIONS, REQUIRED_DEFINITION_COLUMNS, self.definitions),
-                (VERSIONS, REQUIRED_VERSION_COLUMNS, self.versions),
+            for table, columns, present in (
+                (DEFINITIONS, DEFINITION_COLUMNS, self.definitions),
+                (VERSIONS, VERSION_COLUMNS, self.versions),
             )
-            for column in wanted
-            if column not in there
+            for column in needed(columns)
+            if column not in present
         ]
 
 
@@ -191,8 +179,8 @@ def look(connection: Connection) -> Found:
         is_citus=is_citus,
         users_of_ids={
             name: columns[name]
-            for name, wanted in USERS_OF_IDS.items()
-            if columns[name].keys() >= set(wanted)
+            for name, described in USERS_OF_IDS.items()
+            if columns[name].keys() >= set(needed(described))
         },
         hidden=tuple(sorted(hidden)),
         places=places,
@@ -320,13 +308,8 @@ def unknown_tenant(tenant: str) -> ConfigError:
     )
 
 
-def _tenant_column(columns: Iterable[str]) -> str | None:
-    there = set(columns)
-    return next((name for name in ("tenant", "tenant_id") if name in there), None)
-
-
 def _is_key_index(columns: list[str]) -> bool:
-    return "key" in columns and set(columns) <= {"key", "tenant", "tenant_id"}
+    return "key" in columns and set(columns) <= {"key", *TENANT_COLUMNS}
 
 
 def _server_version(connection: Connection) -> int:

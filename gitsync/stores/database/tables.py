@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, assert_never
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -32,45 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from gitsync.stores.database.schema import DEFINITIONS, DEPLOYMENTS, ITEMS, TOKENS, VERSIONS, Found
-
-METADATA_COLUMNS: Final[Mapping[str, str]] = {
-    "name": "name",
-    "description": "description",
-    "payloadSchemaRef": "payload_schema_ref",
-    "payloadSchemaMode": "payload_schema_mode",
-    "pinnedPayloadSchemaRef": "pinned_payload_schema_ref",
-    "trigger": "trigger",
-    "isSystem": "is_system",
-    "isVisible": "is_visible",
-    "isPaused": "is_paused",
-    "concurrencyLimit": "concurrency_limit",
-    "autoPauseOnFailure": "auto_pause_on_failure",
-    "failureRateThreshold": "failure_rate_threshold",
-    "failureRateMinRuns": "failure_rate_min_runs",
-    "retentionPolicyOverride": "retention_policy_override",
-}
-"""Field of a document's metadata → column of the definitions."""
-
-JSON_COLUMNS: Final = {
-    "trigger", "retention_policy_override", "draft_definition", "definition_json", "payload_schema_json",
-    "validation_errors", "validation_warnings", "validation_context_json", "handler_config",
-}  # fmt: skip
-_IDS: Final = {
-    "workflow_id", "version_id", "tenant", "created_by", "updated_by", "published_by",
-}  # fmt: skip
-_NUMBERS: Final = {
-    "version",
-    "workflow_version",
-    "draft_version",
-    "concurrency_limit",
-    "failure_rate_min_runs",
-}
-TIME_COLUMNS: Final = {"created_at", "updated_at", "published_at", "validated_at"}
-VALIDATION_COLUMNS: Final = (
-    "validation_status", "validation_errors", "validation_warnings", "validation_context_json",
-    "validation_payload_schema_hash", "validated_at",
-)  # fmt: skip
+from gitsync.stores.database.product import DEFINITIONS, VERSIONS, Kind, kind_of
+from gitsync.stores.database.schema import DEPLOYMENTS, ITEMS, TOKENS, Found
 
 
 class JsonbText(TypeDecorator[str]):
@@ -189,6 +152,7 @@ def tables_of(connection: Connection, found: Found, tenant: str | None) -> Table
 def make_tables(found: Found, tenant: str | None) -> Tables:
     """The tables as `found` describes them; `tenant` is what `check_tenant` gave."""
     metadata = MetaData()
+    time = type_of(Kind.TIME, is_postgresql=found.is_postgresql)
     users = {name: _product_table(name, metadata, held, found) for name, held in found.users_of_ids.items()}
     return Tables(
         users_of_ids=users,
@@ -206,7 +170,7 @@ def make_tables(found: Found, tenant: str | None) -> Tables:
             Column("commit_id", Text),
             Column("actor", Text),
             Column("tool_version", Text, nullable=False),
-            Column("created_at", time_type(found)),
+            Column("created_at", time),
         ),
         items=Table(
             ITEMS,
@@ -228,31 +192,35 @@ def make_tables(found: Found, tenant: str | None) -> Tables:
             TOKENS,
             metadata,
             *(Column(name, Text) for name in ("tenant", "id", "name", "role", "hash")),
-            *(Column(name, time_type(found)) for name in ("created_at", "revoked_at")),
+            *(Column(name, time) for name in ("created_at", "revoked_at")),
         ),
     )
 
 
 def _product_table(name: str, metadata: MetaData, columns: Mapping[str, str], found: Found) -> Table:
-    return Table(name, metadata, *(Column(column, _type(column, found)) for column in columns))
+    return Table(
+        name,
+        metadata,
+        *(Column(column, type_of(kind_of(column), is_postgresql=found.is_postgresql)) for column in columns),
+    )
 
 
-def _type(column: str, found: Found) -> TypeEngine[Any]:
-    if column in JSON_COLUMNS and found.is_postgresql:
-        return JsonbText()
-    if column in _IDS and found.is_postgresql:
-        return Uuid(as_uuid=False)
-    if column in _NUMBERS:
-        return Integer()
-    if column.startswith("is_") or column == "auto_pause_on_failure":
-        return Boolean()
-    if column == "failure_rate_threshold":
-        return Numeric(5, 2, asdecimal=False)
-    if column in TIME_COLUMNS:
-        return time_type(found)
-    return Text()
-
-
-def time_type(found: Found) -> TypeEngine[Any]:
-    """The type of a time, which SQLite keeps as text."""
-    return DateTime(timezone=True) if found.is_postgresql else Text()
+def type_of(kind: Kind, *, is_postgresql: bool) -> TypeEngine[Any]:
+    """Return the type of a column that holds `kind`; SQLite keeps ids, JSON and times as text."""
+    match kind:
+        case Kind.TEXT:
+            return Text()
+        case Kind.ID:
+            return Uuid(as_uuid=False) if is_postgresql else Text()
+        case Kind.JSON:
+            return JsonbText() if is_postgresql else Text()
+        case Kind.NUMBER:
+            return Integer()
+        case Kind.FLAG:
+            return Boolean()
+        case Kind.SHARE:
+            return Numeric(5, 2, asdecimal=False)
+        case Kind.TIME:
+            return DateTime(timezone=True) if is_postgresql else Text()
+        case _:
+            assert_never(kind)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Text, cast, func, select
 
 from gitsync.errors import GitsyncError
-from gitsync.stores.database.schema import RUNS, SCHEDULES, WEBHOOKS
+from gitsync.stores.database.product import RUNS, SCHEDULES, WEBHOOKS
 from gitsync.stores.database.tables import Tables
 from gitsync.sync.model import Action, Change
 from gitsync.sync.usage import ENDED, Call, Surroundings, Usage

@@ -5,20 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, null, update
 
-from gitsync.stores.database.tables import METADATA_COLUMNS, VALIDATION_COLUMNS, Tables
+from gitsync.stores.database.product import METADATA_COLUMNS, TENANT_COLUMNS, VALIDATION_COLUMNS
+from gitsync.stores.database.tables import Tables
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.references import to_ids
 from gitsync.workflow.steps import CALL, iter_steps
 from gitsync.workflow.types import Digest, Document, Json, Key
 from gitsync.workflow.versions import version_digest
-
-_TENANT_COLUMNS: Final = ("tenant", "tenant_id")
-
 
 HeldVersions: TypeAlias = Mapping[int, Digest | None]
 """Number → `version_digest` of each version that a row has, ``None`` where it is known to say what is meant."""
@@ -132,7 +130,7 @@ class Writer:
         if not rows:
             return
         table = self.tables.versions
-        kept = {"version_id", "workflow_id", "version", *_TENANT_COLUMNS}
+        kept = {"version_id", "workflow_id", "version", *TENANT_COLUMNS}
         if self.actor is None:
             kept.add("published_by")  # its author stays: without any, business actions cannot run
         names = [name for name in rows[0] if name not in kept]
@@ -175,7 +173,7 @@ class Writer:
 
     def _own(self, table: Table, **values: str | None) -> dict[str, str | None]:
         """Tenant and actors, as far as the table has columns for them."""
-        tenants = dict.fromkeys(_TENANT_COLUMNS, self.tables.tenant)
+        tenants = dict.fromkeys(TENANT_COLUMNS, self.tables.tenant)
         return {name: value for name, value in (tenants | values).items() if name in table.c}
 
     def _touched(self, table: Table) -> dict[str, Any]:

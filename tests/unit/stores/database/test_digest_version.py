@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from gitsync.stores.database.fingerprints import DIGEST_VERSION
+from gitsync.stores.database.product import METADATA_COLUMNS
 from gitsync.stores.database.rows import make_held
-from gitsync.stores.database.tables import METADATA_COLUMNS
 from gitsync.workflow.types import Key
 
 OWN, OTHER, GONE = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "abc")
