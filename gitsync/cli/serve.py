@@ -77,8 +77,8 @@ def command(context: click.Context, /, **values: Any) -> int:
         raise _missing_extra(error) from error
     from gitsync.commands.project import read_settings, registry_of
     from gitsync.commands.targets import database_url
-    from gitsync.server.service import Place, Service
-    from gitsync.server.state import Bounds, Server
+    from gitsync.server.service import ServedDatabase, Service
+    from gitsync.server.shared import Bounds, Shared
 
     gc.enable()  # commands that end soon do without; here what requests leave behind would pile up
     settings = settings_of(context)
@@ -91,7 +91,7 @@ def command(context: click.Context, /, **values: Any) -> int:
     config, folder = read_settings(settings.context())
     environment = config.environment(settings.environment, settings.variables)
     in_place = values["in_place"]
-    place = Place(
+    served = ServedDatabase(
         database_url(environment, folder),
         environment.name,
         environment.tenant,
@@ -102,13 +102,13 @@ def command(context: click.Context, /, **values: Any) -> int:
         statement_timeout=values["time_limit"],
     )
     registry_of(config, folder)  # a faulty one is an error now, not at the first request
-    service = Service(place, registry=lambda: registry_of(config, folder))
+    service = Service(served, registry=lambda: registry_of(config, folder))
     bounds = Bounds(values["max_body"] * 1024 * 1024, values["time_limit"], values["time_limit"])
     try:
         _look(settings, service, environment.name)
         with listen(address) as bound:
             serve(
-                Server(service, config.limits, config.rules, bounds),
+                Shared(service, config.limits, config.rules, bounds),
                 address,
                 bound,
                 on_listening=lambda url: settings.tell(f"listening on {url}; Ctrl-C or SIGTERM stops it"),

@@ -16,7 +16,7 @@ from gitsync.errors import GitsyncError
 from gitsync.server.answers import HttpError, error_answer, http_error
 from gitsync.server.middleware import CLOSED, Observed
 from gitsync.server.routes import Routes
-from gitsync.server.state import Server
+from gitsync.server.shared import Shared
 
 Handler = Callable[[Request], Awaitable[Response]]
 _DEFINITIONS: Final = "/api/workflow-definitions"
@@ -24,9 +24,9 @@ _REGISTRY: Final = "/api/workflow/registry"
 _log: Final = logging.getLogger(__name__)
 
 
-def make_app(server: Server) -> Starlette:
-    """The ASGI application over `server`."""
-    routes = Routes(server)
+def make_app(shared: Shared) -> Starlette:
+    """Return the ASGI application over what its requests share."""
+    routes = Routes(shared)
     table: dict[str, Handler] = {
         _DEFINITIONS: routes.definitions,
         f"{_DEFINITIONS}/export": routes.export_all,
@@ -53,7 +53,7 @@ def make_app(server: Server) -> Starlette:
             ClientDisconnect: _on_disconnect,
         },
     )
-    app.add_middleware(Observed, metrics=server.metrics)
+    app.add_middleware(Observed, metrics=shared.metrics)
     return app
 
 

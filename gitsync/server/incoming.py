@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from gitsync.server.answers import HttpError
 from gitsync.server.service import ImportRequest
-from gitsync.server.state import Bounds, Server
+from gitsync.server.shared import Bounds, Shared
 from gitsync.stores.database.tokens import Role, Token
 from gitsync.sync.imports import ImportPolicy
 from gitsync.sync.limits import Limits
@@ -20,10 +20,10 @@ COOKIE: Final = "gitsync-token"
 _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 
 
-async def admit(server: Server, request: Request, role: Role) -> Token:
+async def admit(shared: Shared, request: Request, role: Role) -> Token:
     """The token of a request that may do what takes `role`; raises HttpError 401 and 403."""
     text, is_cookie = _credentials(request)
-    token = await server.find_token(text)
+    token = await shared.find_token(text)
     if token is None:
         raise HttpError(
             401,
@@ -48,7 +48,7 @@ def _credentials(request: Request) -> tuple[str, bool]:
     return request.cookies.get(COOKIE, ""), True
 
 
-async def read_import(server: Server, request: Request) -> ImportRequest:
+async def read_import(shared: Shared, request: Request) -> ImportRequest:
     """The import that a request asks for: its query, its conditions, its body; raises HttpError."""
     query = request.query_params
     most = query.get("maxOverwrites")
@@ -58,12 +58,12 @@ async def read_import(server: Server, request: Request) -> ImportRequest:
     if update and force:
         raise HttpError(400, "INVALID_PARAMETER", "update and force are two policies; choose one")
     limits = Limits(
-        server.limits.overwrite, server.limits.delete, max_overwrites=None if most is None else int(most)
+        shared.limits.overwrite, shared.limits.delete, max_overwrites=None if most is None else int(most)
     )
     return ImportRequest(
-        await _read_body(server.bounds, request),
+        await _read_body(shared.bounds, request),
         ImportPolicy(
-            bool(update), force, limits, discard_runs=bool(_flag(query, "discardRuns")), rules=server.rules
+            bool(update), force, limits, discard_runs=bool(_flag(query, "discardRuns")), rules=shared.rules
         ),
         in_place=_flag(query, "inPlace"),
         dry_run=bool(_flag(query, "dryRun")),

@@ -18,7 +18,7 @@ from gitsync.server.metrics import CONTENT_TYPE
 from gitsync.server.offers import find_schema, list_actions, list_nodes
 from gitsync.server.openapi import make_openapi
 from gitsync.server.service import not_found
-from gitsync.server.state import Server
+from gitsync.server.shared import Shared
 from gitsync.stores.database.tokens import Role
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.types import Json
@@ -27,24 +27,24 @@ from gitsync.workflow.types import Json
 class Routes:
     """The handlers, over what they share."""
 
-    def __init__(self, server: Server) -> None:
-        self._server, self._service = server, server.service
+    def __init__(self, shared: Shared) -> None:
+        self._shared, self._service = shared, shared.service
         self._openapi = canonical_bytes(make_openapi())
 
     async def definitions(self, request: Request) -> Response:
         """The rows of all workflows; hidden ones for an admin alone, as the product has it."""
-        token = await admit(self._server, request, Role.READ)
-        await _hold(request, self._server.whole)
+        token = await admit(self._shared, request, Role.READ)
+        await _hold(request, self._shared.whole)
         return await self._written(self._service.definitions, with_hidden=token.role is Role.ADMIN)
 
     async def versions(self, request: Request) -> Response:
         """The published versions of one workflow."""
-        await admit(self._server, request, Role.READ)
+        await admit(self._shared, request, Role.READ)
         return await self._written(self._service.versions, request.path_params["id"])
 
     async def version(self, request: Request) -> Response:
         """One version, or the draft under its number."""
-        await admit(self._server, request, Role.READ)
+        await admit(self._shared, request, Role.READ)
         number = request.path_params["version"]
         if not (number.isascii() and number.isdigit() and len(number) < 10):
             raise not_found("Workflow version not found")
@@ -52,26 +52,26 @@ class Routes:
 
     async def export(self, request: Request) -> Response:
         """The bundle of one workflow, its digest as entity tag."""
-        await admit(self._server, request, Role.ADMIN)
-        data, digest = await self._server.call(self._service.export_one, request.path_params["id"])
+        await admit(self._shared, request, Role.ADMIN)
+        data, digest = await self._shared.call(self._service.export_one, request.path_params["id"])
         return _bundle_answer(data, etag=f'"{digest}"')
 
     async def export_all(self, request: Request) -> Response:
         """The bundle of many workflows."""
-        await admit(self._server, request, Role.ADMIN)
-        await _hold(request, self._server.whole)
+        await admit(self._shared, request, Role.ADMIN)
+        await _hold(request, self._shared.whole)
         patterns = request.query_params.getlist("key")
-        return _bundle_answer(await self._server.call(self._service.export, patterns))
+        return _bundle_answer(await self._shared.call(self._service.export, patterns))
 
     async def import_(self, request: Request) -> Response:
         """The summary of one import."""
-        await admit(self._server, request, Role.ADMIN)
-        metrics = self._server.metrics
+        await admit(self._shared, request, Role.ADMIN)
+        metrics = self._shared.metrics
         try:
-            await _hold(request, self._server.bodies)
-            wanted = await read_import(self._server, request)
-            async with self._server.turn_to_write():
-                summary = await self._server.write(partial(self._service.import_, wanted))
+            await _hold(request, self._shared.bodies)
+            wanted = await read_import(self._shared, request)
+            async with self._shared.turn_to_write():
+                summary = await self._shared.write(partial(self._service.import_, wanted))
         except (GitsyncError, HttpError) as error:
             found = error if isinstance(error, HttpError) else http_error(error)
             metrics.count_import("refused" if found.status < 500 else "failed")
@@ -88,17 +88,17 @@ class Routes:
 
     async def actions(self, request: Request) -> Response:
         """The actions that the runtime offers."""
-        await admit(self._server, request, Role.READ)
+        await admit(self._shared, request, Role.READ)
         return await self._written(list_actions, self._service.registry)
 
     async def nodes(self, request: Request) -> Response:
         """The node types that the runtime offers."""
-        await admit(self._server, request, Role.READ)
+        await admit(self._shared, request, Role.READ)
         return await self._written(list_nodes, self._service.registry)
 
     async def schema(self, request: Request) -> Response:
         """One payload schema of the runtime."""
-        await admit(self._server, request, Role.READ)
+        await admit(self._shared, request, Role.READ)
         ref = request.path_params["ref"]
         return await self._written(find_schema, self._service.registry, ref)
 
@@ -108,12 +108,12 @@ class Routes:
 
     async def readyz(self, _request: Request) -> Response:
         """An import could be written now."""
-        await self._server.check_ready()
+        await self._shared.check_ready()
         return json_answer({"status": "ready"})
 
     async def metrics(self, _request: Request) -> Response:
         """Counts and durations."""
-        return Response(self._server.metrics.render(), headers={"content-type": CONTENT_TYPE})
+        return Response(self._shared.metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     async def describe(self, _request: Request) -> Response:
         """The description of all of this."""
@@ -121,7 +121,7 @@ class Routes:
 
     async def _written(self, find: Callable[..., Json], *arguments: Any, **named: Any) -> Response:
         """What a blocking function finds, written in its thread: a large answer would keep all others waiting."""
-        data = await self._server.call(lambda: canonical_bytes(find(*arguments, **named)))
+        data = await self._shared.call(lambda: canonical_bytes(find(*arguments, **named)))
         return written_answer(data)
 
 

@@ -26,7 +26,7 @@ from gitsync.logs import PrintableFormatter
 from gitsync.server.app import make_app
 from gitsync.server.connections import Door, Listener, Unrepeated, Waits, Watch, find_room, is_at_work
 from gitsync.server.middleware import ACCESS
-from gitsync.server.state import Server
+from gitsync.server.shared import Shared
 
 _QUEUE: Final = 2048
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -82,13 +82,13 @@ def listen(address: Address) -> Listener:
     return bound
 
 
-def serve(server: Server, address: Address, bound: Listener, *, on_listening: Callable[[str], None]) -> None:
+def serve(shared: Shared, address: Address, bound: Listener, *, on_listening: Callable[[str], None]) -> None:
     """Answer requests until SIGINT or SIGTERM; what runs then is finished, and what waits is refused.
 
     on_listening: told the server's URL once connections are taken.
     """
     _set_up_logs()
-    runner = make_runner(server, address)
+    runner = make_runner(shared, address)
     bound.listen(_QUEUE)
     on_listening(url_of(address, bound))
     runner.run(sockets=[bound])
@@ -100,13 +100,13 @@ def url_of(address: Address, bound: socket.socket) -> str:
     return f"{address.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def make_runner(server: Server, address: Address) -> uvicorn.Server:
+def make_runner(shared: Shared, address: Address) -> uvicorn.Server:
     """What runs the application; raises ConfigError (INVALID_CERTIFICATE)."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     unlimited = files == resource.RLIM_INFINITY
-    most, backlog = find_room(server.bounds.connections, files=sys.maxsize if unlimited else files)
+    most, backlog = find_room(shared.bounds.connections, files=sys.maxsize if unlimited else files)
     config = uvicorn.Config(
-        make_app(server),
+        make_app(shared),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -119,8 +119,8 @@ def make_runner(server: Server, address: Address) -> uvicorn.Server:
         http="h11",
         ws="none",
         backlog=backlog,
-        timeout_keep_alive=round(server.bounds.idle),
-        timeout_graceful_shutdown=round(2 * (server.bounds.upload + server.bounds.turn)),
+        timeout_keep_alive=round(shared.bounds.idle),
+        timeout_graceful_shutdown=round(2 * (shared.bounds.upload + shared.bounds.turn)),
     )
     try:
         config.load()
@@ -130,7 +130,7 @@ def make_runner(server: Server, address: Address) -> uvicorn.Server:
             code="INVALID_CERTIFICATE",
             cure="--tls-cert takes a PEM file with the whole chain, --tls-key its unencrypted private key",
         ) from error
-    return _Stoppable(config, server, most=most)
+    return _Stoppable(config, shared, most=most)
 
 
 class _Stoppable(uvicorn.Server):
@@ -139,11 +139,11 @@ class _Stoppable(uvicorn.Server):
     It holds `most` connections, and none for long that does nothing.
     """
 
-    def __init__(self, config: uvicorn.Config, server: Server, *, most: int) -> None:
+    def __init__(self, config: uvicorn.Config, shared: Shared, *, most: int) -> None:
         super().__init__(config)
-        self._told, bounds = server, server.bounds
+        self._shared, bounds = shared, shared.bounds
         self._door = Door(
-            most, config.backlog, self.server_state.connections, on_cut=server.metrics.count_cut
+            most, config.backlog, self.server_state.connections, on_cut=shared.metrics.count_cut
         )
         limits = {
             Waits.HEAD: bounds.head,
@@ -151,7 +151,7 @@ class _Stoppable(uvicorn.Server):
             Waits.TAKEN: bounds.upload,
             Waits.NEXT: bounds.idle,
         }
-        self._watch = Watch(limits, on_cut=server.metrics.count_cut)
+        self._watch = Watch(limits, on_cut=shared.metrics.count_cut)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the door see all who come."""
@@ -175,12 +175,12 @@ class _Stoppable(uvicorn.Server):
         """Look at the connections once a second; uvicorn calls this ten times."""
         if counter % 10 == 0:
             connections = self.server_state.connections
-            self._told.metrics.connections.set(len(connections))
+            self._shared.metrics.connections.set(len(connections))
             self._watch.look(connections, time.monotonic())
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._told.is_stopping = True
+        self._shared.is_stopping = True
         super().handle_exit(sig, frame)
 
     @contextlib.contextmanager

@@ -41,7 +41,7 @@ _WRAPPED: Final = {"bundle", "expectedDigests"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServedDatabase:
     """The database that is served. in_place: how imports overwrite, unless a request says otherwise.
 
     statement_timeout: seconds after which PostgreSQL gives a statement up.
@@ -78,18 +78,18 @@ class Service:
     registry: reads what the runtime offers; ``None`` where that isn't known.
     """
 
-    def __init__(self, place: Place, *, registry: Callable[[], Registry | None]) -> None:
-        self.place: Final = place
-        self.address: Final = mask_url(place.url)
+    def __init__(self, served: ServedDatabase, *, registry: Callable[[], Registry | None]) -> None:
+        self.served: Final = served
+        self.address: Final = mask_url(served.url)
         self.registry: Final = registry
         self._engine = make_engine(
-            place.url,
+            served.url,
             command="serve",
-            lock_timeout=place.lock_timeout,
-            statement_timeout=place.statement_timeout,
+            lock_timeout=served.lock_timeout,
+            statement_timeout=served.statement_timeout,
             pool_size=READERS + STRANGERS + 1,
         )
-        self._tokens = Tokens(self._engine, tenant=place.tenant, address=self.address)
+        self._tokens = Tokens(self._engine, tenant=served.tenant, address=self.address)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -159,7 +159,7 @@ class Service:
     def import_(self, request: ImportRequest) -> dict[str, Any]:
         """The summary of an import that has been made, or was only looked at."""
         bundle, policy = _read_request(request)
-        in_place = self.place.in_place if request.in_place is None else request.in_place
+        in_place = self.served.in_place if request.in_place is None else request.in_place
         with self._database(in_place=in_place) as database:
             if not request.dry_run:
                 database.require_ledger()
@@ -202,15 +202,15 @@ class Service:
 
     @contextmanager
     def _database(self, *, in_place: bool = False) -> Iterator[Database]:
-        place = self.place
+        served = self.served
         with Database(
-            place.url,
-            environment=place.environment,
-            tenant=place.tenant,
-            actor=place.actor,
+            served.url,
+            environment=served.environment,
+            tenant=served.tenant,
+            actor=served.actor,
             command="serve",
             in_place=in_place,
-            new_tenant=place.new_tenant,
+            new_tenant=served.new_tenant,
             engine=self._engine,
         ) as database:
             yield database

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from gitsync.server.openapi import make_openapi
 from gitsync.server.service import BODIES, WHOLE
-from gitsync.server.state import READY_SECONDS, VERDICT_SECONDS, Bounds
+from gitsync.server.shared import READY_SECONDS, VERDICT_SECONDS, Bounds
 from gitsync.stores.database.tokens import Role
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gitsync.server.connections import Unrepeated, find_room
-from gitsync.server.state import Bounds
+from gitsync.server.shared import Bounds
 from gitsync.stores.database.tokens import Role
 from tests.support.loop import Loop
 from tests.support.program import PATIENCE

@@ -18,7 +18,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from gitsync.server.state import Bounds
+from gitsync.server.shared import Bounds
 from gitsync.stores.database.tokens import Role
 from gitsync.workflow.bundle import make_bundle, offline_id
 from gitsync.workflow.canonical import canonical_bytes

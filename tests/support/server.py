@@ -21,8 +21,8 @@ from sqlalchemy import event
 
 from gitsync.server.run import Address, listen, make_runner
 from gitsync.server.run import url_of as address_of
-from gitsync.server.service import Place, Service
-from gitsync.server.state import Bounds, Server
+from gitsync.server.service import ServedDatabase, Service
+from gitsync.server.shared import Bounds, Shared
 from gitsync.stores.database.connect import make_engine
 from gitsync.stores.database.tokens import Role, Tokens
 from gitsync.sync.limits import Limits
@@ -44,7 +44,7 @@ class Running:
     admin: httpx.Client
     reader: httpx.Client
     nobody: httpx.Client
-    server: Server
+    server: Shared
 
     def post(self, body: bytes, **options: Any) -> httpx.Response:
         """The answer to an import by the admin."""
@@ -65,9 +65,11 @@ def running_server(
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Running]:
     """A server over the initialised database of `url`, in a thread."""
-    place = Place(url, "dev", tenant, None, in_place=in_place, new_tenant=True, lock_timeout=lock_timeout)
-    service = Service(place, registry=lambda: registry)
-    server, address = Server(service, limits, bounds=bounds, clock=clock), Address(port=0)
+    served = ServedDatabase(
+        url, "dev", tenant, None, in_place=in_place, new_tenant=True, lock_timeout=lock_timeout
+    )
+    service = Service(served, registry=lambda: registry)
+    server, address = Shared(service, limits, bounds=bounds, clock=clock), Address(port=0)
     with listen(address) as bound, contextlib.ExitStack() as stack:
         bound.listen(512)
         runner = make_runner(server, address)

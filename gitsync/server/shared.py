@@ -52,7 +52,7 @@ class Bounds:
 
 
 @dataclass(slots=True)
-class Server:
+class Shared:
     """What all requests share; one import is written at a time.
 
     rules: the severities of the rules that an import is judged by. clock: seconds, from anywhere.
