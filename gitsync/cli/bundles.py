@@ -30,14 +30,19 @@ def out_options(function: F) -> F:
     )(function)
 
 
-def read_time(given: str | None) -> str:
-    """The time to name, now by default, as the product writes it: UTC with milliseconds."""
+def now() -> str:
+    """Return the time as the product writes it: UTC with milliseconds."""
     from datetime import UTC, datetime
 
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_time(given: str | None) -> str:
+    """Return the time to name, now by default."""
     from gitsync.workflow.schema import is_date_time
 
     if given is None:
-        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return now()
     if not is_date_time(given):
         raise click.BadParameter(
             f"{given!r} is no date and time with an offset, such as 2026-01-31T12:00:00Z",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from gitsync.cli.options import Settings, common_options, examples, settings_of
-
-if TYPE_CHECKING:
-    from gitsync.server.service import Service
+from gitsync.cli.options import common_options, examples, settings_of
 
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -71,78 +68,26 @@ def command(context: click.Context, /, **values: Any) -> int:
     Clients sign in with a token of `gitsync token add`. Ctrl-C or SIGTERM stops it after what runs. Needs the
     extra: pip install 'gitsync-workflows[server]'.
     """
+    from gitsync.server.extra import missing_extra
+
     try:
-        from gitsync.server.run import Address, check_address, listen, serve
+        from gitsync.server.run import Address
+        from gitsync.server.serve import serve_environment
     except ModuleNotFoundError as error:
-        raise _missing_extra(error) from error
-    from gitsync.commands.project import read_settings, registry_of
-    from gitsync.commands.targets import database_url
-    from gitsync.server.service import ServedDatabase, Service
-    from gitsync.server.shared import Bounds, Shared
+        raise missing_extra(error) from error
+    from gitsync.cli.bundles import now
 
     gc.enable()  # commands that end soon do without; here what requests leave behind would pile up
-    settings = settings_of(context)
-    if (values["tls_cert"] is None) is not (values["tls_key"] is None):
+    cert, key = values["tls_cert"], values["tls_key"]
+    if (cert is None) is not (key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
-    address = Address(
-        values["host"], values["port"], values["tls_cert"], values["tls_key"], values["behind_proxy"]
-    )
-    check_address(address)
-    config, folder = read_settings(settings.context())
-    environment = config.environment(settings.environment, settings.variables)
-    in_place = values["in_place"]
-    served = ServedDatabase(
-        database_url(environment, folder),
-        environment.name,
-        environment.tenant,
-        environment.actor,
-        in_place=environment.overwrite == "in-place" if in_place is None else in_place,
+    serve_environment(
+        settings_of(context).context(),
+        Address(values["host"], values["port"], cert, key, values["behind_proxy"]),
+        now=now,
+        in_place=values["in_place"],
         new_tenant=values["new_tenant"],
-        lock_timeout=settings.lock_timeout,
-        statement_timeout=values["time_limit"],
+        max_body=values["max_body"] * 1024 * 1024,
+        time_limit=values["time_limit"],
     )
-    registry_of(config, folder)  # a faulty one is an error now, not at the first request
-    service = Service(served, registry=lambda: registry_of(config, folder))
-    bounds = Bounds(values["max_body"] * 1024 * 1024, values["time_limit"], values["time_limit"])
-    try:
-        _look(settings, service, environment.name)
-        with listen(address) as bound:
-            serve(
-                Shared(service, config.limits, config.rules, bounds),
-                address,
-                bound,
-                on_listening=lambda url: settings.tell(f"listening on {url}; Ctrl-C or SIGTERM stops it"),
-            )
-    finally:
-        service.close()
-    settings.tell("stopped")
     return 0
-
-
-def _look(settings: Settings, service: Service, name: str) -> None:
-    """Say what is served, and what stands in the way of it; a database that is down may come up later."""
-    from gitsync.errors import ConfigError, GitsyncError
-
-    settings.tell(f"{name}: {service.address}")
-    try:
-        service.check_ready()
-        if not service.tokens():
-            settings.tell("warning: there is no token yet, so nobody can sign in: `gitsync token add NAME`")
-    except ConfigError:
-        raise
-    except GitsyncError as error:
-        settings.tell(f"warning: not ready: {error.message} [{error.code}]")
-        if error.cure:
-            settings.tell(f"  next: {error.cure}")
-
-
-def _missing_extra(error: ModuleNotFoundError) -> Exception:
-    from gitsync.errors import GitsyncError
-
-    if error.name not in {"starlette", "uvicorn", "anyio", "prometheus_client"}:
-        return error
-    return GitsyncError(
-        f"`gitsync serve` needs {error.name}, which is not installed",
-        code="MISSING_EXTRA",
-        cure="pip install 'gitsync-workflows[server]'",
-    )

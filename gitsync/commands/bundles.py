@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.commands.context import Context
 from gitsync.commands.project import Project, read_settings
@@ -20,6 +20,9 @@ from gitsync.sync.exports import export_workflows
 from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side
 from gitsync.workflow.bundle import Bundle, iter_loose_calls, offline_id
 from gitsync.workflow.types import Key
+
+if TYPE_CHECKING:
+    from gitsync.commands.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +54,11 @@ def export_bundle(context: Context, *, keys: Sequence[str] = (), exported_at: st
     environment = choose_environment(config, context)
     with open_store(environment, folder, context, command="export") as target:
         context.tell(f"{environment.name}: {target.address}")
-        chosen = select_keys(target.list_ids().keys() | target.twins.keys(), keys)
-        return _export(
-            target,
-            chosen,
-            exported_at=exported_at,
+        bundle = export_keys(target, list_keys(target, keys), exported_at=exported_at)
+        return _report(
+            bundle,
             environment=environment.name,
-            id_of=lambda key: target.ids[key],
-            warnings=lambda: [
+            warnings=[
                 *(
                     f"left out: {row.name} (id {row.workflow_id}): {row.reason}"
                     for row in target.unkeyed
@@ -82,14 +82,9 @@ def export_commit(
     problems = [problem for _, facts in side.examine(chosen, judge) for problem in facts.problems]
     errors = [problem for problem in problems if problem.severity == Severity.ERROR]
     _check_files([*errors, *(() if keys else (*side.strays, *side.misplaced))])
-    return _export(
-        side,
-        chosen,
-        exported_at=exported_at,
-        environment="repository",
-        commit=side.revision,
-        warnings=lambda: [*map(str, side.misplaced)],
-    )
+    bundle = write_bundle(side, chosen, exported_at=exported_at)
+    misplaced = [*map(str, side.misplaced)]
+    return _report(bundle, environment="repository", commit=side.revision, warnings=misplaced)
 
 
 def join_files(source: Folder, *, keys: Sequence[str] = (), exported_at: str) -> ExportReport:
@@ -100,35 +95,53 @@ def join_files(source: Folder, *, keys: Sequence[str] = (), exported_at: str) ->
     chosen = select_keys(source.keys, keys)
     misplaced = source.misplaced
     _check_files([*source.find_problems(chosen, with_strays=not keys), *(() if keys else misplaced)])
-    return _export(
-        source,
-        chosen,
-        exported_at=exported_at,
-        environment="repository",
-        warnings=lambda: [*map(str, misplaced)],
-    )
+    bundle = write_bundle(source, chosen, exported_at=exported_at)
+    return _report(bundle, environment="repository", warnings=[*map(str, misplaced)])
 
 
-def _export(
-    source: Side,
-    keys: Sequence[Key],
-    *,
-    exported_at: str,
-    environment: str,
-    commit: str | None = None,
-    id_of: Callable[[Key], str] = offline_id,
-    warnings: Callable[[], Sequence[str]] = tuple,
-) -> ExportReport:
+@dataclass(frozen=True, slots=True)
+class WrittenBundle:
+    """A bundle as bytes, with what is in it. applied: key → the id that it has in the bundle."""
+
+    data: bytes = field(repr=False)
+    changes: Sequence[Change]
+    applied: Applied
+    warnings: Sequence[str]
+
+
+def list_keys(target: Target, patterns: Sequence[str]) -> list[Key]:
+    """Return the keys of a database or server that match, of all its workflows without a pattern.
+
+    Raises GitsyncError (UNKNOWN_KEY) for a pattern that matches nothing.
+    """
+    return select_keys(target.list_ids().keys() | target.twins.keys(), patterns)
+
+
+def export_keys(target: Target, keys: Sequence[Key], *, exported_at: str) -> WrittenBundle:
+    """Return the bundle of these workflows of a database or server, with their ids there."""
+    return write_bundle(target, keys, exported_at=exported_at, id_of=lambda key: target.ids[key])
+
+
+def write_bundle(
+    source: Side, keys: Sequence[Key], *, exported_at: str, id_of: Callable[[Key], str] = offline_id
+) -> WrittenBundle:
+    """Return the bundle of the workflows `keys` of `source`; see `export_workflows` for what it raises."""
     data: list[bytes] = []
     bundle = BundleSide(Bundle("the bundle"), write=data.append, exported_at=exported_at, id_of=id_of)
     changes, applied = export_workflows(source, bundle, keys)
+    return WrittenBundle(b"".join(data), changes, applied, bundle.warnings)
+
+
+def _report(
+    bundle: WrittenBundle, *, environment: str, commit: str | None = None, warnings: Sequence[str]
+) -> ExportReport:
     return ExportReport(
         environment=environment,
         commit=commit,
-        data=b"".join(data),
-        changes=changes,
-        applied=applied,
-        warnings=[*warnings(), *bundle.warnings],
+        data=bundle.data,
+        changes=bundle.changes,
+        applied=bundle.applied,
+        warnings=[*warnings, *bundle.warnings],
     )
 
 

@@ -20,6 +20,9 @@ from gitsync.workflow.references import called_keys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gitsync.commands.targets import Target
+    from gitsync.workflow.registry import Registry
+
 
 class ImportWishes(TypedDict, total=False):
     """What an import can be asked for.
@@ -72,7 +75,7 @@ def import_bundle(
             "note: no registry is configured, so actions and schemas are not checked against the runtime"
         )
     tell_unchecked(context, registry)
-    policy = _policy(config, environment, wishes)
+    policy = make_policy(config, environment, wishes)
     with open_store(
         environment,
         folder,
@@ -82,31 +85,52 @@ def import_bundle(
         new_tenant=wishes.get("new_tenant", False),
     ) as target:
         context.tell(f"{environment.name}: {target.address}")
-        if not dry_run:
-            target.require_ledger()
-        planned = plan_import(bundle, target, registry=registry, policy=policy)
-        tell_warnings(context, planned.problems)
-        for warning in planned.warnings:
-            context.tell(f"warning: {warning}")
-        calls = {key: called_keys(document) for key, document in bundle.content.documents.items()}
-        capabilities = target.capabilities
-        unsupported = unsupported_changes(
-            capabilities, target.address, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}"
+        planned = prepare_import(
+            context, environment, bundle, target, registry=registry, policy=policy, dry_run=dry_run
         )
-        if unsupported is None and not context.assume_complete:
-            unsupported = doubtful_creates(capabilities, planned.changes, may_hide=target.may_hide())
-        if unsupported is not None:
-            raise unsupported
-        for note in overwriting_notes(capabilities, planned.changes):
-            context.tell(f"note: {note}")
-        if not dry_run:
-            _ask(context, environment, planned, capabilities, in_place=policy.in_place)
         applied = apply_import(planned, bundle, target, dry_run=dry_run)
     return ImportReport(environment=environment.name, planned=planned, applied=applied, dry_run=dry_run)
 
 
-def _policy(config: Config, environment: Environment, wishes: ImportWishes) -> ImportPolicy:
-    """The wishes with what the configuration says where they are silent."""
+def prepare_import(
+    context: Context,
+    environment: Environment,
+    bundle: BundleSide,
+    target: Target,
+    *,
+    registry: Registry | None,
+    policy: ImportPolicy,
+    dry_run: bool = False,
+) -> PlannedImport:
+    """Return what an import will do, once nothing speaks against it and the caller agrees: all but the writing.
+
+    The command line and the server both come this way. dry_run: nothing will be written, so nobody is asked.
+    Raises as `import_bundle` does.
+    """
+    if not dry_run:
+        target.require_ledger()
+    planned = plan_import(bundle, target, registry=registry, policy=policy)
+    tell_warnings(context, planned.problems)
+    for warning in planned.warnings:
+        context.tell(f"warning: {warning}")
+    calls = {key: called_keys(document) for key, document in bundle.content.documents.items()}
+    capabilities = target.capabilities
+    unsupported = unsupported_changes(
+        capabilities, target.address, planned.changes, calls, lambda key: f"{bundle.content.file}: {key}"
+    )
+    if unsupported is None and not context.assume_complete:
+        unsupported = doubtful_creates(capabilities, planned.changes, may_hide=target.may_hide())
+    if unsupported is not None:
+        raise unsupported
+    for note in overwriting_notes(capabilities, planned.changes):
+        context.tell(f"note: {note}")
+    if not dry_run:
+        _ask(context, environment, planned, capabilities, in_place=policy.in_place)
+    return planned
+
+
+def make_policy(config: Config, environment: Environment, wishes: ImportWishes) -> ImportPolicy:
+    """Return the wishes with what the configuration says where they are silent."""
     in_place = wishes.get("in_place")
     return ImportPolicy(
         wishes.get("update", False),

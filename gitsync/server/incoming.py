@@ -8,12 +8,11 @@ from typing import Final
 import anyio
 from starlette.requests import Request
 
+from gitsync.commands.imports import ImportWishes
 from gitsync.server.answers import HttpError
 from gitsync.server.service import ImportRequest
 from gitsync.server.shared import Bounds, Shared
 from gitsync.stores.database.tokens import Role, Token
-from gitsync.sync.imports import ImportPolicy
-from gitsync.sync.limits import Limits
 from gitsync.workflow.parse import most_values
 
 COOKIE: Final = "gitsync-token"
@@ -57,15 +56,15 @@ async def read_import(shared: Shared, request: Request) -> ImportRequest:
     update, force = _flag(query, "update"), _FLAGS.get(query.get("force", ""), False)
     if update and force:
         raise HttpError(400, "INVALID_PARAMETER", "update and force are two policies; choose one")
-    limits = Limits(
-        shared.limits.overwrite, shared.limits.delete, max_overwrites=None if most is None else int(most)
-    )
     return ImportRequest(
         await _read_body(shared.bounds, request),
-        ImportPolicy(
-            bool(update), force, limits, discard_runs=bool(_flag(query, "discardRuns")), rules=shared.rules
+        ImportWishes(
+            update=bool(update),
+            force=force,
+            in_place=_flag(query, "inPlace"),
+            discard_runs=bool(_flag(query, "discardRuns")),
+            max_overwrites=None if most is None else int(most),
         ),
-        in_place=_flag(query, "inPlace"),
         dry_run=bool(_flag(query, "dryRun")),
         if_match=request.headers.get("if-match"),
         if_none_match=request.headers.get("if-none-match"),

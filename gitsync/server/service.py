@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
+from gitsync.commands.bundles import export_keys, list_keys
+from gitsync.commands.context import Context, Unattended
+from gitsync.commands.imports import ImportWishes, make_policy, prepare_import
+from gitsync.config import Config, Environment
 from gitsync.errors import DatabaseError, InvalidInput, PlanStale
 from gitsync.render.json import change_json, summary_json
 from gitsync.server.answers import HttpError
@@ -17,11 +21,8 @@ from gitsync.stores.bundle import BundleSide
 from gitsync.stores.database.connect import make_engine, mask_url
 from gitsync.stores.database.store import Database
 from gitsync.stores.database.tokens import Token, Tokens
-from gitsync.sync.compare import select_keys
-from gitsync.sync.exports import export_workflows
-from gitsync.sync.imports import ImportPolicy, PlannedImport, apply_import, plan_import
+from gitsync.sync.imports import ImportPolicy, PlannedImport, apply_import
 from gitsync.sync.model import Applied
-from gitsync.workflow.bundle import Bundle
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import is_key
 from gitsync.workflow.parse import parse_json
@@ -42,16 +43,16 @@ _WRAPPED: Final = {"bundle", "expectedDigests"}
 
 @dataclass(frozen=True, slots=True)
 class ServedDatabase:
-    """The database that is served. in_place: how imports overwrite, unless a request says otherwise.
+    """The database that is served.
 
+    url: the environment's, with an absolute path. environment: it says how imports overwrite, unless a request
+    does. config: the limits and rules that imports are judged by. new_tenant: the tenant may have no workflows yet.
     statement_timeout: seconds after which PostgreSQL gives a statement up.
     """
 
     url: str = field(repr=False)
-    environment: str
-    tenant: str | None
-    actor: str | None
-    in_place: bool = False
+    environment: Environment
+    config: Config
     new_tenant: bool = False
     lock_timeout: float = 10.0
     statement_timeout: float = 60.0
@@ -59,14 +60,13 @@ class ServedDatabase:
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """One import as it was asked for; in_place: ``None`` where the server's own way will do.
+    """One import as it was asked for.
 
-    expected: digests by key, from the request's headers; the body may hold more.
+    if_match, if_none_match: what the request's headers expect of the one workflow; the body may expect more.
     """
 
     data: bytes = field(repr=False)
-    policy: ImportPolicy
-    in_place: bool | None = None
+    wishes: ImportWishes
     dry_run: bool = False
     if_match: str | None = None
     if_none_match: str | None = None
@@ -75,13 +75,18 @@ class ImportRequest:
 class Service:
     """The workflows of one database and tenant, offered to many clients at once; close it at the end.
 
-    registry: reads what the runtime offers; ``None`` where that isn't known.
+    registry: reads what the runtime offers; ``None`` where that isn't known. now: tells the time, RFC 3339 in UTC.
     """
 
-    def __init__(self, served: ServedDatabase, *, registry: Callable[[], Registry | None]) -> None:
+    def __init__(
+        self, served: ServedDatabase, *, registry: Callable[[], Registry | None], now: Callable[[], str]
+    ) -> None:
         self.served: Final = served
         self.address: Final = mask_url(served.url)
         self.registry: Final = registry
+        self._now = now
+        # Whoever sends an import has decided; nobody is there to be asked, or to hear what a person would.
+        self._context = Context(where=Path(), caller=Unattended(says_yes=True))
         self._engine = make_engine(
             served.url,
             command="serve",
@@ -89,7 +94,7 @@ class Service:
             statement_timeout=served.statement_timeout,
             pool_size=READERS + STRANGERS + 1,
         )
-        self._tokens = Tokens(self._engine, tenant=served.tenant, address=self.address)
+        self._tokens = Tokens(self._engine, tenant=served.environment.tenant, address=self.address)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -148,22 +153,20 @@ class Service:
                     "The workflow has no key that a bundle can hold",
                     {"workflowId": known, "key": key},
                 )
-            return self._export(database, [Key(str(key))])
+            bundle = export_keys(database, [Key(str(key))], exported_at=self._now())
+        return bundle.data, bundle.changes[0].after or Digest("")
 
-    def export(self, patterns: Collection[str]) -> bytes:
+    def export(self, patterns: Sequence[str]) -> bytes:
         """The bundle of the workflows that match, of all without a pattern."""
         with self._database() as database:
-            keys = database.list_ids().keys() | database.twins.keys()
-            return self._export(database, select_keys(keys, list(patterns)))[0]
+            return export_keys(database, list_keys(database, patterns), exported_at=self._now()).data
 
     def import_(self, request: ImportRequest) -> dict[str, Any]:
         """The summary of an import that has been made, or was only looked at."""
-        bundle, policy = _read_request(request)
-        in_place = self.served.in_place if request.in_place is None else request.in_place
-        with self._database(in_place=in_place) as database:
-            if not request.dry_run:
-                database.require_ledger()
-            policy = replace(policy, in_place=in_place)
+        bundle, expected = _read_request(request)
+        policy = make_policy(self.served.config, self.served.environment, request.wishes)
+        policy = replace(policy, expected=expected)
+        with self._database(in_place=policy.in_place) as database:
             planned, applied = self._write(bundle, database, policy, dry_run=request.dry_run)
         return _summary(planned, applied, dry_run=request.dry_run)
 
@@ -172,7 +175,15 @@ class Service:
     ) -> tuple[PlannedImport, Applied]:
         """Plan and write, and begin anew where somebody else wrote in between: nobody has seen the plan yet."""
         for rest in reversed(range(_TRIES)):
-            planned = plan_import(bundle, database, registry=self.registry(), policy=policy)
+            planned = prepare_import(
+                self._context,
+                self.served.environment,
+                bundle,
+                database,
+                registry=self.registry(),
+                policy=policy,
+                dry_run=dry_run,
+            )
             try:
                 return planned, apply_import(planned, bundle, database, dry_run=dry_run)
             except PlanStale:
@@ -189,28 +200,17 @@ class Service:
                 ) from error
         raise AssertionError("unreachable")
 
-    def _export(self, database: Database, keys: Collection[Key]) -> tuple[bytes, Digest]:
-        written: list[bytes] = []
-        bundle = BundleSide(
-            Bundle("the bundle"),
-            write=written.append,
-            exported_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            id_of=lambda key: database.ids[key],
-        )
-        changes, _ = export_workflows(database, bundle, keys)
-        return written[0], changes[0].after or Digest("")
-
     @contextmanager
     def _database(self, *, in_place: bool = False) -> Iterator[Database]:
-        served = self.served
+        environment = self.served.environment
         with Database(
-            served.url,
-            environment=served.environment,
-            tenant=served.tenant,
-            actor=served.actor,
+            self.served.url,
+            environment=environment.name,
+            tenant=environment.tenant,
+            actor=environment.actor,
             command="serve",
             in_place=in_place,
-            new_tenant=served.new_tenant,
+            new_tenant=self.served.new_tenant,
             engine=self._engine,
         ) as database:
             yield database
@@ -228,14 +228,15 @@ def _parse_id(text: str) -> str:
         raise not_found("Workflow definition not found") from None
 
 
-def _read_request(request: ImportRequest) -> tuple[BundleSide, ImportPolicy]:
+def _read_request(request: ImportRequest) -> tuple[BundleSide, Mapping[Key, Digest | None] | None]:
+    """The bundle of a request, and the digests that it expects, by key."""
     data, expected = request.data, None
     if b'"expectedDigests"' in data:
         data, expected = _unwrap(data)
     bundle = BundleSide.read(data, file="the request's body")
     if request.if_match is not None or request.if_none_match is not None:
         expected = dict(expected or {}) | _of_headers(request, bundle)
-    return bundle, replace(request.policy, expected=expected)
+    return bundle, expected
 
 
 def _unwrap(data: bytes) -> tuple[bytes, Mapping[Key, Digest | None] | None]:

@@ -15,13 +15,11 @@ import anyio
 from anyio import to_thread
 
 from gitsync.errors import GitsyncError
-from gitsync.rules.rule import Settings
 from gitsync.server.answers import HttpError, http_error
 from gitsync.server.lanes import Lane, Recent
 from gitsync.server.metrics import Metrics
 from gitsync.server.service import BODIES, READERS, STRANGERS, WHOLE, Service
 from gitsync.stores.database.tokens import Token, is_token
-from gitsync.sync.limits import Limits
 
 T = TypeVar("T")
 VERDICT_SECONDS: Final = 2.0
@@ -55,14 +53,12 @@ class Bounds:
 class Shared:
     """What all requests share; one import is written at a time.
 
-    rules: the severities of the rules that an import is judged by. clock: seconds, from anywhere.
+    clock: seconds, from anywhere.
     readers, strangers: the lanes of those who are signed in, and of those of whom that isn't known yet.
     whole, bodies: those of what takes much memory: all workflows in one answer, and what is to be imported.
     """
 
     service: Service
-    limits: Limits
-    rules: Settings = Settings()
     bounds: Bounds = Bounds()
     clock: Callable[[], float] = time.monotonic
     is_stopping: bool = False

@@ -12,6 +12,11 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from gitsync.cli.bundles import now
+from gitsync.commands.imports import ImportWishes
+from gitsync.config import Config, Environment
+from gitsync.errors import Refused
+from gitsync.server.service import ImportRequest, ServedDatabase, Service
 from tests.support.loop import TENANT, Editor, Loop, Ran, make_loop
 from tests.support.postgres import libpq_url
 from tests.support.product import Generation, make_product_tables
@@ -356,3 +361,22 @@ def test_an_import_creates_nothing_that_a_policy_may_hide(place: Place, tmp_path
     refused = place.run(DEPLOYER, "import", bundle, "--in-place", "-o", "json")
 
     assert (refused.code, refused.json["code"]) == (6, "INCOMPLETE_SOURCE")
+
+
+def test_the_server_s_import_creates_nothing_that_a_policy_may_hide(place: Place, tmp_path: Path) -> None:
+    secure(place, HIDING["some rows"])
+    bundle = tmp_path / "bundle.json"
+    place.done(READER, "export", "b", "--from-repo", "--out", str(bundle))
+    before = place.loop.editor.dump()
+
+    url = url_of(place.url, DEPLOYER)
+    served = ServedDatabase(url, Environment("prod", url, tenant=TENANT), Config("gitsync.yaml"))
+    service = Service(served, registry=lambda: None, now=now)
+    try:
+        with pytest.raises(Refused) as refused:
+            service.import_(ImportRequest(bundle.read_bytes(), ImportWishes(in_place=True)))
+    finally:
+        service.close()
+
+    assert refused.value.code == "INCOMPLETE_SOURCE"
+    assert place.loop.editor.dump() == before

@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 from sqlalchemy import event
 
+from gitsync.cli.bundles import now
+from gitsync.config import Config, Environment
 from gitsync.server.run import Address, listen, make_runner
 from gitsync.server.run import url_of as address_of
 from gitsync.server.service import ServedDatabase, Service
@@ -65,11 +67,11 @@ def running_server(
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Running]:
     """A server over the initialised database of `url`, in a thread."""
-    served = ServedDatabase(
-        url, "dev", tenant, None, in_place=in_place, new_tenant=True, lock_timeout=lock_timeout
-    )
-    service = Service(served, registry=lambda: registry)
-    server, address = Shared(service, limits, bounds=bounds, clock=clock), Address(port=0)
+    environment = Environment("dev", url, tenant=tenant, overwrite="in-place" if in_place else "recreate")
+    config = Config("gitsync.yaml", limits=limits)
+    served = ServedDatabase(url, environment, config, new_tenant=True, lock_timeout=lock_timeout)
+    service = Service(served, registry=lambda: registry, now=now)
+    server, address = Shared(service, bounds=bounds, clock=clock), Address(port=0)
     with listen(address) as bound, contextlib.ExitStack() as stack:
         bound.listen(512)
         runner = make_runner(server, address)
