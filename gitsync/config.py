@@ -14,7 +14,7 @@ import yaml
 from gitsync.errors import ConfigError, Problem, shortened
 from gitsync.masking import ALLOW_VARIABLES, allowed_variables, holds_credential
 from gitsync.rules.names import CONFIG_NAME
-from gitsync.rules.rule import Settings, Severity
+from gitsync.rules.rule import Severities, Severity
 from gitsync.sync.limits import Limits
 from gitsync.workflow.yaml_reader import compose_yaml, config_error
 
@@ -77,7 +77,7 @@ class Config:
     file: str
     workflows: str = "workflows"
     registry: str | None = None
-    rules: Settings = Settings()
+    rules: Severities = Severities()
     limits: Limits = Limits()
     default: str | None = None
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -264,14 +264,14 @@ class _Reader:
             self._fault(node, f"{path}.require_coverage", "require_coverage is a share such as 80%")
         return facts
 
-    def _rules(self, node: Any) -> Settings:
+    def _rules(self, node: Any) -> Severities:
         found: dict[str, tuple[tuple[str, Severity], ...]] = {}
         for _, _, rules in self._items(node, "validate", _VALIDATE):
             for name, key, value in self._items(rules, "validate.rules"):
                 path = f"validate.rules.{name}"
                 if known := self._rule(name, key, path):
                     found[known] = tuple(self._severities(value, path))
-        return Settings(found)
+        return Severities(found)
 
     def _rule(self, name: str, node: Any, path: str) -> str | None:
         """The id of a rule that a setting may change."""

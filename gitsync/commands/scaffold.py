@@ -40,14 +40,14 @@ _REVISION: Final = "v1.0.0"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class GitSource:
     """Where a pipeline takes gitsync from: what ``git clone`` takes, and a tag or commit."""
 
     repository: str
     revision: str
 
 
-EXAMPLE: Final = Source(_SOURCE, _REVISION)
+EXAMPLE: Final = GitSource(_SOURCE, _REVISION)
 """The source that the example repository names."""
 
 
@@ -59,7 +59,7 @@ class Scaffold:
     workflows: the folder of the files, from there. branch: whose pushes are deployed, to `environment`.
     """
 
-    source: Source = EXAMPLE
+    source: GitSource = EXAMPLE
     ci: Collection[str] = ()
     pre_commit: bool = False
     environment: str = "prod"
@@ -97,7 +97,7 @@ class Scaffold:
         return re.sub(r"(?m)^( *GITSYNC_FOLDER: )\.$", lambda at: at[1] + folder, text)
 
 
-def parse_source(text: str, folder: Path) -> Source:
+def parse_source(text: str, folder: Path) -> GitSource:
     """The source that ``REPO@REV`` names; a path is meant from `folder`. Raises ConfigError."""
     repository, at, revision = text.rpartition("@")
     if not at or not repository or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", revision):
@@ -119,7 +119,7 @@ def parse_source(text: str, folder: Path) -> Source:
             cure="write spaces and quotes in it as %20 and %22",
         )
     local = (folder / repository).resolve()
-    return Source(str(local) if "://" not in repository and local.is_dir() else repository, revision)
+    return GitSource(str(local) if "://" not in repository and local.is_dir() else repository, revision)
 
 
 def iter_example() -> Iterator[tuple[str, bytes]]:

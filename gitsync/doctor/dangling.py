@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from gitsync.errors import GitsyncError
-from gitsync.stores.database.adopting import Row
+from gitsync.stores.database.adopting import WorkflowRow
 from gitsync.stores.database.tables import Tables
 from gitsync.stores.database.usage import calls_in, may_call
 
@@ -28,7 +28,7 @@ class Dangling:
 
 
 def find_dangling(
-    connection: Connection, tables: Tables, rows: Sequence[Row], keys_by_id: Mapping[str, str]
+    connection: Connection, tables: Tables, rows: Sequence[WorkflowRow], keys_by_id: Mapping[str, str]
 ) -> list[Dangling]:
     """Return every call that leads nowhere, in no order. Only definitions that call anything are fetched."""
     stored = {row.workflow_id.lower(): row.workflow_id for row in rows}

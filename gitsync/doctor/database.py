@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from gitsync.doctor.dangling import Dangling, find_dangling
 from gitsync.doctor.finding import Finding, Level, as_fault, counted, fault, fine, listed, warning
 from gitsync.errors import GitsyncError
-from gitsync.stores.database.adopting import Row, read_rows
+from gitsync.stores.database.adopting import WorkflowRow, read_rows
 from gitsync.stores.database.connect import mask_url, reading
 from gitsync.stores.database.faults import explain, read_only, translated
 from gitsync.stores.database.ledger import check_ledger
@@ -116,7 +116,7 @@ class _DatabaseCheckup:
         return self.tables.found
 
     @cached_property
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[WorkflowRow]:
         """The tenant's workflows by id, key and name."""
         return read_rows(self.connection, self.tables)
 

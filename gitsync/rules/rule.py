@@ -87,7 +87,7 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Severities:
     """What ``validate:`` in ``gitsync.yaml`` says: rule id → (glob, severity) pairs, of which the last match counts.
 
     A glob is matched with the workflow's key and with its file's name; a folder before it is passed over.

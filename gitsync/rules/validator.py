@@ -11,7 +11,7 @@ from gitsync.errors import Problem
 from gitsync.rules.calls import dependency_faults
 from gitsync.rules.catalogue import RULES
 from gitsync.rules.definition import definition_faults
-from gitsync.rules.rule import Fault, Settings, Severity
+from gitsync.rules.rule import Fault, Severities, Severity
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.scan import Path, Scan, json_path
 from gitsync.workflow.types import Document
@@ -26,7 +26,7 @@ class Judge:
     """
 
     registry: Registry | None = None
-    settings: Settings = Settings()
+    settings: Severities = Severities()
     reads_text: bool = False
 
     def faults(self, document: Document) -> list[Fault]:

@@ -28,7 +28,7 @@ from gitsync.runtime.model import (
     iso,
 )
 from gitsync.runtime.start import Start, choose_definition, starting_payload
-from gitsync.runtime.state import Evaluator, State, World, doubles
+from gitsync.runtime.state import Evaluator, RunState, World, doubles
 from gitsync.runtime.stubs import Outside, ScriptKind
 from gitsync.workflow.document import REFERENCE
 from gitsync.workflow.registry import Registry
@@ -113,7 +113,7 @@ class Execution:
         self.definition = doubles(definition)
         text = json.dumps(self.definition, ensure_ascii=False, separators=(",", ":"))
         number = self.definition.get("version") if isinstance(self.definition, dict) else None
-        self.state = State(
+        self.state = RunState(
             payload,
             {
                 "runId": run_id,

@@ -80,7 +80,7 @@ def later(moment: datetime, milliseconds: float) -> datetime:
 
 
 @dataclass(slots=True)
-class State:
+class RunState:
     """The values of one run: payload, vars, meta, error, and the scopes of the loops it is in."""
 
     payload: Any

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Protocol
 
 from gitsync.errors import Problem
-from gitsync.rules.rule import Settings
+from gitsync.rules.rule import Severities
 from gitsync.rules.validator import Judge
 from gitsync.sync.compare import LedgerSide
 from gitsync.sync.import_checks import (
@@ -66,7 +66,7 @@ class ImportPolicy:
     limits: Limits = Limits()
     in_place: bool = False
     discard_runs: bool = False
-    rules: Settings = Settings()
+    rules: Severities = Severities()
     expected: Mapping[Key, Digest | None] | None = None
 
 

@@ -22,7 +22,7 @@ Point = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Spot:
     """One thing that a run can reach: a step, or a branch of one (``then``, ``else``, ``body``, ``catch``)."""
 
     path: str
@@ -41,7 +41,7 @@ class Coverage:
     workflow: Key
     version: str
     total: int
-    missed: tuple[Place, ...]
+    missed: tuple[Spot, ...]
 
     @property
     def reached(self) -> int:
@@ -67,31 +67,31 @@ class Coverage:
         }
 
 
-def iter_places(definition: Json) -> Iterator[Place]:
+def iter_spots(definition: Json) -> Iterator[Spot]:
     """Every step and branch of a definition, in document order; an else that isn't there is a branch too."""
     steps = definition.get("steps") if isinstance(definition, dict) else None
     stack: list[tuple[Any, str]] = [(steps, "root")]
     while stack:
         item, path = stack.pop()
-        if isinstance(item, Place):
+        if isinstance(item, Spot):
             yield item
         elif isinstance(item, list):
             stack.extend((item[index], f"{path}.steps[{index}]") for index in reversed(range(len(item))))
         elif isinstance(item, dict) and isinstance(item.get("type"), str):
             step_id = str(item.get("id"))
-            yield Place(path, step_id)
+            yield Spot(path, step_id)
             for branch in reversed(_BRANCHES.get(item["type"], ())):
                 where = f"{path}.{branch}"
                 stack.append((item.get(branch), where))
                 if branch not in _ALWAYS:
-                    stack.append((Place(where, step_id, branch), where))
+                    stack.append((Spot(where, step_id, branch), where))
 
 
 def cover(document: Document, version: int | str | None, reached: Collection[Point]) -> Coverage:
     """What `reached` has of one version of a document."""
     chosen = choose_definition(document, version)
     key = Key(str(document["key"]))
-    places = tuple(iter_places(chosen.definition))
+    places = tuple(iter_spots(chosen.definition))
     missed = tuple(place for place in places if (key, chosen.label, place.path) not in reached)
     return Coverage(key, chosen.label, len(places), missed)
 

@@ -38,7 +38,7 @@ _OPERAND_SYMBOLS: Final = frozenset(
 )  # wildcard, descendants and parent, where an operand stands
 
 
-class Token(NamedTuple):
+class Lexeme(NamedTuple):
     """A token; `is_operand` says that it stands where an operand is due, not an operator."""
 
     kind: str
@@ -85,7 +85,7 @@ def rewrite(text: str) -> Rewritten:
     return Rewritten("".join([*parts, text[done:]]), starts, shifts)
 
 
-def iter_tokens(text: str) -> Iterator[Token]:
+def iter_lexemes(text: str) -> Iterator[Lexeme]:
     """The tokens of `text`, white space and comments left out."""
     offset, operand_due = 0, True
     while offset < len(text):
@@ -102,7 +102,7 @@ def iter_tokens(text: str) -> Iterator[Token]:
         word = match[0]
         if kind == "name" and not operand_due and word in _WORD_OPERATORS:
             kind = "operator"
-        yield Token(kind, word, match.start(), operand_due)
+        yield Lexeme(kind, word, match.start(), operand_due)
         if kind != "operator" or word in _CLOSING or (operand_due and word in _OPERAND_SYMBOLS):
             operand_due = False
         else:
@@ -127,7 +127,7 @@ class _Frame(NamedTuple):
     coalesce: int | None = None  # offset of the name, where this is the argument list of coalesce
 
 
-_NOTHING: Final = Token("operator", "", -1, is_operand=True)
+_NOTHING: Final = Lexeme("operator", "", -1, is_operand=True)
 
 
 def read_tokens(text: str) -> Reading:
@@ -136,7 +136,7 @@ def read_tokens(text: str) -> Reading:
     frames = [_Frame(is_relative=False)]
     before, last = _NOTHING, _NOTHING  # the two tokens in front
     callee_relative = False
-    tokens = [*iter_tokens(text), _NOTHING]
+    tokens = [*iter_lexemes(text), _NOTHING]
     for index, token in enumerate(tokens[:-1]):
         following = tokens[index + 1]
         relative = frames[-1].is_relative or last.text == "."
@@ -163,7 +163,7 @@ def read_tokens(text: str) -> Reading:
 
 
 def _opened(
-    token: Token, last: Token, before: Token, reading: Reading, *, relative: bool, callee: bool
+    token: Lexeme, last: Lexeme, before: Lexeme, reading: Reading, *, relative: bool, callee: bool
 ) -> _Frame:
     """The frame that an opening bracket begins; a call of anything but the five functions is a fault."""
     if token.is_operand:
@@ -180,7 +180,7 @@ def _opened(
 
 
 def _root(
-    token: Token, following: Token, last: Token, before: Token, *, relative: bool, frame: _Frame
+    token: Lexeme, following: Lexeme, last: Lexeme, before: Lexeme, *, relative: bool, frame: _Frame
 ) -> str | None:
     """The name, where `token` reads one from the whole context."""
     if not token.is_operand:

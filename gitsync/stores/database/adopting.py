@@ -21,7 +21,7 @@ from gitsync.workflow.types import Key
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class WorkflowRow:
     """One workflow's row as far as its name goes."""
 
     workflow_id: str
@@ -49,18 +49,18 @@ class Suggestion:
     reason: str
 
 
-def read_rows(connection: Connection, tables: Tables) -> list[Row]:
+def read_rows(connection: Connection, tables: Tables) -> list[WorkflowRow]:
     """The tenant's workflows, ordered by name and id."""
     columns = tables.definitions.c
     query = select(tables.as_text(columns.workflow_id), columns.key, columns.name).where(tables.owned())
     rows = [
-        Row(str(workflow_id), key, shown_name(str(name)))
+        WorkflowRow(str(workflow_id), key, shown_name(str(name)))
         for workflow_id, key, name in connection.execute(query)
     ]
     return sorted(rows, key=lambda row: (row.name, row.workflow_id))
 
 
-def suggest(rows: Sequence[Row]) -> list[Suggestion]:
+def suggest(rows: Sequence[WorkflowRow]) -> list[Suggestion]:
     """A key of its own for each row that has none or one that can name no file, made from its name.
 
     Of several rows with one key it is each but the first; which of them ought to keep it, a person knows.
@@ -82,7 +82,7 @@ def suggest(rows: Sequence[Row]) -> list[Suggestion]:
     return found
 
 
-def plan_adoption(rows: Sequence[Row], pairs: Sequence[tuple[str, str]]) -> list[Adopted]:
+def plan_adoption(rows: Sequence[WorkflowRow], pairs: Sequence[tuple[str, str]]) -> list[Adopted]:
     """What each of `pairs` (workflow id, key) does, in their order; raises for all faults at once.
 
     Raises InvalidInput (INVALID_KEY), Conflict (WORKFLOW_KEY_CONFLICT, ALREADY_KEYED) or GitsyncError
@@ -157,7 +157,7 @@ def adopt(
     return planned
 
 
-def _check_converged(rows: Sequence[Row], planned: Collection[Adopted]) -> None:
+def _check_converged(rows: Sequence[WorkflowRow], planned: Collection[Adopted]) -> None:
     counts = Counter(row.key for row in rows)
     held = {row.workflow_id: row.key for row in rows}
     wrong = sorted(

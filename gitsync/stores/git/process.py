@@ -62,7 +62,7 @@ _MOST_TOLD: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Completed:
     """What one process has printed, and its exit status."""
 
     status: int
@@ -103,7 +103,7 @@ class Git:
         *,
         stdin: bytes | IO[bytes] = b"",
         env: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Completed:
         """What ``git WORDS`` prints and says, also where it fails; raises GitError where it cannot be asked."""
         data, source = (stdin, subprocess.PIPE) if isinstance(stdin, bytes) else (None, stdin)
         process = self._start(words, stdin=source, stderr=subprocess.PIPE, env=env)
@@ -112,7 +112,7 @@ class Git:
                 out, said = process.communicate(data, timeout=DEADLINE)
             except subprocess.TimeoutExpired as error:
                 raise self._too_slow(words) from error
-        return Answer(process.returncode, out, said.decode("utf-8", "replace"))
+        return Completed(process.returncode, out, said.decode("utf-8", "replace"))
 
     @contextmanager
     def reading(self, words: Sequence[str], *, stdin: bytes) -> Iterator[IO[bytes]]:
