@@ -56,7 +56,7 @@ class DoctorReport:
 
     @property
     def exit_code(self) -> int:
-        """1 where a finding is an error, else 0."""
+        """Return 1 where a finding is an error, else 0."""
         return 1 if self.count(Level.ERROR) else 0
 
 
@@ -120,7 +120,7 @@ class _Examination:
         self.findings += [(section, finding) for finding in findings]
 
     def _errors(self, section: Section) -> set[str]:
-        """The names of what is wrong in one section."""
+        """Return the names of what is wrong in one section."""
         return {
             finding.name
             for place, finding in self.findings
@@ -138,7 +138,7 @@ class _Examination:
         return opened[0] if opened else None
 
     def _configuration(self, git: GitFacts | None) -> tuple[Config | None, Path | None]:
-        """The configuration and the folder that its paths are meant from."""
+        """Return the configuration and the folder that its paths are meant from."""
         try:
             if git is not None and git.is_bare:
                 with open_project(self.context) as project:
@@ -197,7 +197,7 @@ def _head_of(git: GitFacts) -> str | None:
 
 
 def _prefix(folder: Path | None, git: GitFacts) -> str:
-    """The configuration's folder from the repository's top, with a slash at the end."""
+    """Return the configuration's folder from the repository's top, with a slash at the end."""
     if folder is None or git.is_bare:
         return ""
     inside = os.path.relpath(folder.resolve(), git.top.resolve())
@@ -205,7 +205,7 @@ def _prefix(folder: Path | None, git: GitFacts) -> str:
 
 
 def _compare(project: Project) -> Iterator[Finding]:
-    """What HEAD and the environment remember of each other."""
+    """Yield what HEAD and the environment remember of each other."""
     side = project.commit_side("HEAD")
     target = project.target(command="doctor")
     if side.commit != ZERO:

@@ -129,13 +129,13 @@ def _find_repository(folder: Path) -> GitRepository | None:
 
 
 def _configuration(folder: Path) -> Config | None:
-    """The configuration that is there already."""
+    """Return the configuration that is there already."""
     data = _read(folder / FILE_NAME)
     return None if data is None else parse_config(data, file=FILE_NAME)
 
 
 def _read(path: Path) -> bytes | None:
-    """What a file holds already, ``None`` where there is none."""
+    """Return what a file holds already, ``None`` where there is none."""
     try:
         return read_named(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -143,7 +143,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _environment(context: Context, config: Config | None) -> str:
-    """The environment that the pipeline deploys to; one that the new configuration can have."""
+    """Return the environment that the pipeline deploys to; one that the new configuration can have."""
     name = context.environment or "prod"
     if config is None and (name == "dev" or re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]*", name) is None):
         raise UsageError(
@@ -173,7 +173,7 @@ def _samples(prefix: str) -> dict[str, bytes]:
 
 
 def _sort(top: Path, files: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
-    """What to write, and what is there with another content."""
+    """Return what to write, and what is there with another content."""
     missing, kept = {}, []
     for name, data in sorted(files.items()):
         before = _read(top / name)
@@ -186,7 +186,7 @@ def _sort(top: Path, files: Mapping[str, bytes]) -> tuple[dict[str, bytes], list
 
 
 def _completed(name: str, data: bytes, before: bytes | None) -> bytes:
-    """`data`; of a file of independent lines what is there before, and the lines that it lacks."""
+    """Return `data`; of a file of independent lines what is there before, and the lines that it lacks."""
     if before is None or not _is_list(name):
         return data
     lines = before.splitlines()
@@ -217,7 +217,7 @@ def _check(missing: Mapping[str, bytes], kept: Sequence[str], top: Path, *, exam
 
 
 def _stand_in(git: GitRepository) -> str:
-    """The name to commit the samples under where git knows nobody; raises GitError where it cannot commit."""
+    """Return the name to commit the samples under where git knows nobody; raises GitError where it cannot commit."""
     try:
         git.check_can_commit()
     except GitError as error:
@@ -240,7 +240,7 @@ def _commit(git: GitRepository, names: Sequence[str], stand_in: str) -> list[str
 
 
 def _notes(scaffold: Scaffold, written: Sequence[str], kept: Sequence[str]) -> Iterator[str]:
-    """What was written, what was not, and what is left to do."""
+    """Yield what was written, what was not, and what is left to do."""
     for name in written:
         yield f"wrote {name}"
     for name in kept:

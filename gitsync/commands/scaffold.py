@@ -69,7 +69,7 @@ class Scaffold:
     has_registry: bool = False
 
     def files(self) -> dict[str, bytes]:
-        """Path from the repository's top → content."""
+        """Return path from the repository's top → content."""
         names = [*ALWAYS, *(name for system in self.ci for name in PIPELINES[system])]
         names += [PRE_COMMIT] if self.pre_commit else []
         shipped = dict(iter_example()) | {SCHEMA: make_schema()}
@@ -84,7 +84,7 @@ class Scaffold:
         return f"{self.prefix}/{name}" if self.prefix else name
 
     def _fit(self, name: str, text: str) -> str:
-        """One of the example's files, with this repository's own names."""
+        """Return one of the example's files, with this repository's own names."""
         if name == CONFIGURATION:
             text = re.sub(r"(?m)^  prod:", f"  {self.environment}:", text)
             return text if self.has_registry else re.sub(r"(?m)^registry:", "# registry:", text)
@@ -98,7 +98,7 @@ class Scaffold:
 
 
 def parse_source(text: str, folder: Path) -> GitSource:
-    """The source that ``REPO@REV`` names; a path is meant from `folder`. Raises ConfigError."""
+    """Return the source that ``REPO@REV`` names; a path is meant from `folder`. Raises ConfigError."""
     repository, at, revision = text.rpartition("@")
     if not at or not repository or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", revision):
         raise ConfigError(
@@ -123,7 +123,7 @@ def parse_source(text: str, folder: Path) -> GitSource:
 
 
 def iter_example() -> Iterator[tuple[str, bytes]]:
-    """(path, content) of the example repository, as it is shipped with the package, sorted."""
+    """Yield (path, content) of the example repository, as it is shipped with the package, sorted."""
     from importlib.resources import files
 
     def collect(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
@@ -139,12 +139,12 @@ def iter_example() -> Iterator[tuple[str, bytes]]:
 
 
 def is_scaffold(name: str) -> bool:
-    """Whether the example's file `name` is made by init for any repository."""
+    """Return whether the example's file `name` is made by init for any repository."""
     return name in ALWAYS or name in AT_THE_TOP
 
 
 def make_schema() -> bytes:
-    """The JSON Schema of a workflow's file in one piece, for an editor: definitions included."""
+    """Return the JSON Schema of a workflow's file in one piece, for an editor: definitions included."""
     from importlib.resources import files
 
     schemas = files("gitsync.schemas")
@@ -164,5 +164,5 @@ def _masked(text: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """`text` as YAML that is read as text."""
+    """Return `text` as YAML that is read as text."""
     return text if re.fullmatch(r"[A-Za-z.][A-Za-z0-9._/-]*", text) else json.dumps(text)

@@ -112,22 +112,22 @@ class _DatabaseCheckup:
 
     @property
     def catalogue(self) -> Found:
-        """What a look at the catalogue found."""
+        """Return what a look at the catalogue found."""
         return self.tables.found
 
     @cached_property
     def rows(self) -> Sequence[WorkflowRow]:
-        """The tenant's workflows by id, key and name."""
+        """Return the tenant's workflows by id, key and name."""
         return read_rows(self.connection, self.tables)
 
     @cached_property
     def rights(self) -> Rights:
-        """What the role may do; of PostgreSQL alone."""
+        """Return what the role may do; of PostgreSQL alone."""
         return read_rights(self.connection, home=self.catalogue.home)
 
     @property
     def is_readable(self) -> bool:
-        """Whether the role may read the product's two tables."""
+        """Return whether the role may read the product's two tables."""
         return not self.catalogue.is_postgresql or not self.rights.lacking(
             {DEFINITIONS: ("SELECT",), VERSIONS: ("SELECT",)}
         )
@@ -263,7 +263,7 @@ class _DatabaseCheckup:
             )
 
     def _actor(self) -> Finding:
-        """Whether the configured actor is a user of the product, as far as that can be seen."""
+        """Say whether the configured actor is a user of the product, as far as that can be seen."""
         if not self.given_actor:
             return warning(
                 "actor",

@@ -136,7 +136,7 @@ class _RepositoryCheckup:
             )
 
     def _files(self) -> Iterator[Finding]:
-        """Whatever git does to a workflow's file on its way between repository and work tree."""
+        """Look for whatever git does to a workflow's file on its way between repository and work tree."""
         if self.facts.is_bare:
             return
         self.facts.check_holds(self.folder)

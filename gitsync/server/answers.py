@@ -81,17 +81,17 @@ class Pieces(Response):
 
 
 def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The value as JSON, every digit of its numbers kept."""
+    """Return the value as JSON, every digit of its numbers kept."""
     return written_answer(canonical_bytes(value), status=status, headers=headers)
 
 
 def written_answer(data: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON that is written already."""
+    """Return JSON that is written already."""
     return Pieces(data, status, {"content-type": JSON, "cache-control": "no-store", **(headers or {})})
 
 
 def error_answer(error: HttpError) -> Response:
-    """The product's error body, with the code beside its two fields."""
+    """Return the product's error body, with the code beside its two fields."""
     body: dict[str, Any] = {"error": error.message, "code": error.code}
     if error.details:
         body["details"] = dict(error.details)
@@ -102,7 +102,7 @@ def error_answer(error: HttpError) -> Response:
 
 
 def http_error(error: GitsyncError) -> HttpError:
-    """What a client is told of an error of gitsync's own.
+    """Return what a client is told of an error of gitsync's own.
 
     The database's address and the server's own words stay in the log where the fault is not the client's.
     """

@@ -58,7 +58,7 @@ def make_app(shared: Shared) -> Starlette:
 
 
 def _route(path: str, handler: Handler, method: str) -> Route:
-    """A route whose pattern the metrics know."""
+    """Return A route whose pattern the metrics know."""
 
     async def endpoint(request: Request) -> Response:
         request.scope["gitsync_route"] = path
@@ -75,20 +75,20 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 async def _on_gitsync_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GitsyncError)
-    found = http_error(error)
-    if found.status >= 500:
+    answer = http_error(error)
+    if answer.status >= 500:
         _log.error("request %s: %s: %s", request.state.request_id, error.code, error.message)
-    return await _on_http_error(request, found)
+    return await _on_http_error(request, answer)
 
 
 async def _on_starlette_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "BAD_REQUEST")
-    found = HttpError(error.status_code, code, str(error.detail), headers=error.headers or {})
-    return await _on_http_error(request, found)
+    answer = HttpError(error.status_code, code, str(error.detail), headers=error.headers or {})
+    return await _on_http_error(request, answer)
 
 
 async def _on_disconnect(request: Request, _error: Exception) -> Response:
-    """Nobody is there to answer; the log says so."""
+    """Answer nobody, since the client has gone; the log says so."""
     request.state.error_code = "CLIENT_GONE"
     return Response(status_code=CLOSED)

@@ -34,7 +34,7 @@ class Waits(enum.StrEnum):
 
 
 def find_room(most: int, *, files: int) -> tuple[int, int]:
-    """How many connections there may be, at most `most`, and how many more may come at one moment.
+    """Return how many connections there may be, at most `most`, and how many more may come at one moment.
 
     files: how many the process may open; some are left for all that is no connection.
     """
@@ -49,7 +49,7 @@ class Listener(socket.socket):
     door: Door
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """The next connection that is let in; raises BlockingIOError where that takes a moment."""
+        """Return the next connection that is let in; raises BlockingIOError where that takes a moment."""
         while True:
             if self.door.is_crowded():
                 raise BlockingIOError
@@ -75,15 +75,15 @@ class Door:
         self._most_leaving = leaving
 
     def is_crowded(self) -> bool:
-        """Whether those that were told to go have to be gone first, which takes the event loop a round or two."""
+        """Return whether those that were told to go have to be gone first, which takes the event loop a round or two."""
         if len(self._leaving) >= self._most_leaving:
             self._leaving = [leaving for leaving in self._leaving if leaving.fileno() >= 0]
         return len(self._leaving) >= self._most_leaving
 
     def admit(self, new: socket.socket) -> bool:
-        """Whether there is room for `new`, made if need be."""
+        """Return whether there is room for `new`, made if need be."""
         if len(self._held) >= self._most:
-            self._held = {number: held for number, held in self._held.items() if held.fileno() == number}
+            self._held = {number: taken for number, taken in self._held.items() if taken.fileno() == number}
         if len(self._held) >= self._most and not self._make_room():
             self._on_cut("refused")
             return False
@@ -138,7 +138,7 @@ class Watch:
 
 
 def waits_for(connection: H11Protocol) -> Waits:
-    """What the server waits for on a connection."""
+    """Return what the server waits for on a connection."""
     cycle, state = connection.cycle, connection.conn.their_state
     if connection.transport.get_write_buffer_size():
         return Waits.TAKEN
@@ -152,7 +152,7 @@ def waits_for(connection: H11Protocol) -> Waits:
 
 
 def is_at_work(connection: H11Protocol) -> bool:
-    """Whether a request of the connection is being answered."""
+    """Return whether a request of the connection is being answered."""
     return waits_for(connection) in (Waits.NOTHING, Waits.TAKEN)
 
 
@@ -164,7 +164,7 @@ class Unrepeated(logging.Filter):
         self._seen: dict[str, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the message is to be logged now."""
+        """Return whether the message is to be logged now."""
         message = record.getMessage().partition("\n")[0]
         logged, more = self._seen.get(message, (float("-inf"), 0))
         if record.created - logged < _REPEATED:

@@ -20,7 +20,7 @@ _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 
 
 async def admit(shared: Shared, request: Request, role: Role) -> Token:
-    """The token of a request that may do what takes `role`; raises HttpError 401 and 403."""
+    """Return the token of a request that may do what takes `role`; raises HttpError 401 and 403."""
     text, is_cookie = _credentials(request)
     token = await shared.find_token(text)
     if token is None:
@@ -40,7 +40,7 @@ async def admit(shared: Shared, request: Request, role: Role) -> Token:
 
 
 def _credentials(request: Request) -> tuple[str, bool]:
-    """The token of a request, and whether it came as a cookie."""
+    """Return the token of a request, and whether it came as a cookie."""
     kind, _, text = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return text.strip(), False
@@ -48,7 +48,7 @@ def _credentials(request: Request) -> tuple[str, bool]:
 
 
 async def read_import(shared: Shared, request: Request) -> ImportRequest:
-    """The import that a request asks for: its query, its conditions, its body; raises HttpError."""
+    """Return the import that a request asks for: its query, its conditions, its body; raises HttpError."""
     query = request.query_params
     most = query.get("maxOverwrites")
     if most is not None and not (most.isascii() and most.isdigit() and len(most) < 10):
@@ -81,7 +81,7 @@ def _flag(query: Mapping[str, str], name: str) -> bool | None:
 
 
 async def _read_body(bounds: Bounds, request: Request) -> bytes:
-    """The whole body; raises HttpError where it is too large, or comes too slowly."""
+    """Return the whole body; raises HttpError where it is too large, or comes too slowly."""
     too_large = HttpError(
         413,
         "BODY_TOO_LARGE",

@@ -48,7 +48,7 @@ class Lane:
             self._room.release()
 
     async def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """What a blocking function gives, called in a thread."""
+        """Return what a blocking function gives, called in a thread."""
         async with self.turn():
             return await to_thread.run_sync(partial(function, *arguments, **named))
 
@@ -64,7 +64,7 @@ class Recent(Generic[K, T]):
         self._held: OrderedDict[K, tuple[float, asyncio.Future[T]]] = OrderedDict()
 
     async def get(self, key: K, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer to `key`, which `ask` finds; an answer's age counts from when it was asked for."""
+        """Return the answer to `key`, which `ask` finds; an answer's age counts from when it was asked for."""
         asked_at, task = self._held.get(key, (0.0, None))
         if task is None or (task.done() and (_error(task) or self._clock() - asked_at >= self._seconds)):
             task = asyncio.ensure_future(ask())

@@ -22,7 +22,7 @@ _SQLITE_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,
 def iter_definition_rows(
     connection: Connection, tables: Tables, *, with_hidden: bool
 ) -> Iterator[dict[str, Json]]:
-    """Every definition row of the tenant by id, with its newest published version.
+    """Yield every definition row of the tenant by id, with its newest published version.
 
     with_hidden: also those whose ``is_visible`` is false, which the product shows to administrators alone.
     """
@@ -48,7 +48,7 @@ def iter_definition_rows(
 def read_version_list(
     connection: Connection, tables: Tables, workflow_id: str
 ) -> list[dict[str, Json]] | None:
-    """Number, time of publication and of creation of each version, newest first; ``None`` for no such workflow."""
+    """Return number, time of publication and of creation of each version, newest first; ``None`` for no such workflow."""
     if _draft(connection, tables, workflow_id) is None:
         return None
     versions = tables.versions.c
@@ -62,7 +62,7 @@ def read_version_list(
 def read_version(
     connection: Connection, tables: Tables, workflow_id: str, version: int
 ) -> dict[str, Json] | None:
-    """The version's row, else the draft where it has this number, else ``None``."""
+    """Return the version's row, else the draft where it has this number, else ``None``."""
     draft = _draft(connection, tables, workflow_id)
     if draft is None:
         return None
@@ -87,7 +87,7 @@ def read_version(
 
 
 def read_key(connection: Connection, tables: Tables, workflow_id: str) -> tuple[str | None] | None:
-    """The workflow's key in a tuple, since a workflow may have none; ``None`` for no such workflow."""
+    """Return the workflow's key in a tuple, since a workflow may have none; ``None`` for no such workflow."""
     definitions = tables.definitions.c
     row = connection.execute(
         select(definitions.key).where(tables.owned(), definitions.workflow_id == workflow_id)

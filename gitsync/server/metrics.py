@@ -92,5 +92,5 @@ class Metrics:
             self._workflows.labels(action).inc()
 
     def render(self) -> bytes:
-        """All of it, in Prometheus's text form."""
+        """Return all of it, in Prometheus's text form."""
         return generate_latest(self.registry)

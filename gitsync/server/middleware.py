@@ -45,16 +45,16 @@ class Observed:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = ((b"x-request-id", request_id.encode()), (b"gitsync-version", __version__.encode()))
-                message = {**message, "headers": [*message.get("headers", ()), *own]}
+                added = ((b"x-request-id", request_id.encode()), (b"gitsync-version", __version__.encode()))
+                message = {**message, "headers": [*message.get("headers", ()), *added]}
             else:
                 sent += len(message.get("body", b""))
             await send(message)
 
         self._metrics.in_flight.inc()
         try:
-            async with contextlib.AsyncExitStack() as held:
-                scope["state"]["held"] = held  # what is let go when the answer has been sent
+            async with contextlib.AsyncExitStack() as until_sent:
+                scope["state"]["until_sent"] = until_sent  # what is let go when the answer has been sent
                 await self._answer(scope, receive, observed_send, is_started=lambda: status != 0)
         finally:
             self._metrics.in_flight.dec()
@@ -104,7 +104,7 @@ class Observed:
 
 
 def _request_id(scope: Scope) -> str:
-    """The client's own id of the request where it sent a decent one, else a new one."""
+    """Return the client's own id of the request where it sent a decent one, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(text := value.decode("latin-1")):
             return str(text)

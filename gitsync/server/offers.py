@@ -13,7 +13,7 @@ ReadRegistry = Callable[[], Registry | None]
 
 
 def list_actions(read: ReadRegistry) -> Json:
-    """Every action, by id and version."""
+    """Return every action, by id and version."""
     registry = _registry(read)
     return [
         {
@@ -32,14 +32,14 @@ def list_actions(read: ReadRegistry) -> Json:
 
 
 def list_nodes(read: ReadRegistry) -> Json:
-    """Every node type, by name."""
+    """Return every node type, by name."""
     registry = _registry(read)
     unknown = dict.fromkeys(("ui", "configSchema", "examples", "defaultRetry"))
     return [{"id": name, **unknown} for name in sorted(registry.node_types)]
 
 
 def find_schema(read: ReadRegistry, ref: str) -> Json:
-    """The payload schema of `ref`; raises HttpError 404."""
+    """Return the payload schema of `ref`; raises HttpError 404."""
     registry = _registry(read)
     if ref not in registry.schemas:
         raise not_found("Schema not found")

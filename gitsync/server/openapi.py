@@ -26,7 +26,7 @@ _PROBLEMS: Final = {
 
 
 def make_openapi() -> dict[str, Any]:
-    """The description of every route, in OpenAPI 3.1."""
+    """Return the description of every route, in OpenAPI 3.1."""
     base, registry = "/api/workflow-definitions", "/api/workflow/registry"
     identity = _path("id", "The workflow's id, a UUID.", _UUID)
     return {
@@ -127,14 +127,14 @@ def make_openapi() -> dict[str, Any]:
 
 
 def _components() -> dict[str, Any]:
-    """Every shape: those of the server's own schema, and the bundle."""
+    """Return every shape: those of the server's own schema, and the bundle."""
     shapes = load_schema("server")["definitions"]
     bundle = load_schema("bundle.v1")
     return {**_redirected(shapes), "Bundle": {name: bundle[name] for name in bundle if name != "$schema"}}
 
 
 def _redirected(value: Any) -> Any:
-    """The schema with its references pointing to where OpenAPI keeps schemas."""
+    """Return the schema with its references pointing to where OpenAPI keeps schemas."""
     if isinstance(value, dict):
         return {
             name: item.replace("#/definitions/", _REF) if name == "$ref" else _redirected(item)
@@ -155,7 +155,7 @@ def _read(
 
 
 def _open(name: str, summary: str, shape: str, *, also: Sequence[str] = ()) -> dict[str, Any]:
-    """A route without a token."""
+    """Return A route without a token."""
     return {
         "operationId": name,
         "summary": summary,

@@ -44,7 +44,7 @@ class Address:
 
     @property
     def scheme(self) -> str:
-        """What stands before the address of this server."""
+        """Return what stands before the address of this server."""
         return "https" if self.certificate else "http"
 
 
@@ -61,7 +61,7 @@ def check_address(address: Address) -> None:
 
 
 def listen(address: Address) -> Listener:
-    """The socket, bound and not yet listening; raises GitsyncError (CANNOT_LISTEN)."""
+    """Return the socket, bound and not yet listening; raises GitsyncError (CANNOT_LISTEN)."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -95,13 +95,13 @@ def serve(shared: Shared, address: Address, bound: Listener, *, on_listening: Ca
 
 
 def url_of(address: Address, bound: socket.socket) -> str:
-    """The URL that clients may use."""
+    """Return the URL that clients may use."""
     host, port = bound.getsockname()[:2]
     return f"{address.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def make_runner(shared: Shared, address: Address) -> uvicorn.Server:
-    """What runs the application; raises ConfigError (INVALID_CERTIFICATE)."""
+    """Return what runs the application; raises ConfigError (INVALID_CERTIFICATE)."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     unlimited = files == resource.RLIM_INFINITY
     most, backlog = find_room(shared.bounds.connections, files=sys.maxsize if unlimited else files)
@@ -198,7 +198,7 @@ class _Stoppable(uvicorn.Server):
 
 
 def _set_up_logs() -> None:
-    """The access log, one JSON object a line on stderr, and the errors of server and library beside it."""
+    """Set up the access log, one JSON object a line on stderr, and the errors of server and library beside it."""
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(logging.Formatter("%(message)s"))
     ACCESS.addHandler(lines)
@@ -216,9 +216,9 @@ def _set_up_logs() -> None:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether each address that `host` stands for is this machine's own alone."""
+    """Return whether each address that `host` stands for is this machine's own alone."""
     try:
-        found = socket.getaddrinfo(host or "0.0.0.0", None)  # noqa: S104 - what an empty host means
+        addresses = socket.getaddrinfo(host or "0.0.0.0", None)  # noqa: S104 - what an empty host means
     except (OSError, UnicodeError):
         return False
-    return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
+    return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in addresses)

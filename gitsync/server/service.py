@@ -107,45 +107,45 @@ class Service:
         self._tokens.check()
 
     def find_token(self, text: str) -> Token | None:
-        """The token in use that `text` is."""
+        """Return the token in use that `text` is."""
         return self._tokens.find(text)
 
     def tokens(self) -> int:
-        """How many tokens are in use."""
+        """Return how many tokens are in use."""
         return len(self._tokens.list())
 
     def definitions(self, *, with_hidden: bool) -> Json:
-        """The rows of all workflows."""
+        """Return the rows of all workflows."""
         with self._database() as database, database.rows() as (connection, tables):
             return list(iter_definition_rows(connection, tables, with_hidden=with_hidden))
 
     def versions(self, workflow_id: str) -> Json:
-        """The published versions of one workflow, newest first."""
+        """Return the published versions of one workflow, newest first."""
         known = _parse_id(workflow_id)
         with self._database() as database, database.rows() as (connection, tables):
-            found = read_version_list(connection, tables, known)
-        if found is None:
+            rows = read_version_list(connection, tables, known)
+        if rows is None:
             raise not_found("Workflow definition not found")
-        return {"versions": list(found)}
+        return {"versions": list(rows)}
 
     def version(self, workflow_id: str, number: int) -> Json:
-        """The row of one version, or the draft under its number."""
+        """Return the row of one version, or the draft under its number."""
         known = _parse_id(workflow_id)
         with self._database() as database, database.rows() as (connection, tables):
-            found = read_version(connection, tables, known, number)
-        if found is None:
+            row = read_version(connection, tables, known, number)
+        if row is None:
             raise not_found("Workflow version not found")
-        return found
+        return row
 
     def export_one(self, workflow_id: str) -> tuple[bytes, Digest]:
-        """The bundle of one workflow, and the workflow's digest."""
+        """Return the bundle of one workflow, and the workflow's digest."""
         known = _parse_id(workflow_id)
         with self._database() as database:
             with database.rows() as (connection, tables):
-                found = read_key(connection, tables, known)
-            if found is None:
+                key_row = read_key(connection, tables, known)
+            if key_row is None:
                 raise not_found("Workflow definition not found")
-            (key,) = found
+            (key,) = key_row
             if not is_key(key):
                 raise HttpError(
                     400,
@@ -157,12 +157,12 @@ class Service:
         return bundle.data, bundle.changes[0].after or Digest("")
 
     def export(self, patterns: Sequence[str]) -> bytes:
-        """The bundle of the workflows that match, of all without a pattern."""
+        """Return the bundle of the workflows that match, of all without a pattern."""
         with self._database() as database:
             return export_keys(database, list_keys(database, patterns), exported_at=self._now()).data
 
     def import_(self, request: ImportRequest) -> dict[str, Any]:
-        """The summary of an import that has been made, or was only looked at."""
+        """Return the summary of an import that has been made, or was only looked at."""
         bundle, expected = _read_request(request)
         policy = make_policy(self.served.config, self.served.environment, request.wishes)
         policy = replace(policy, expected=expected)
@@ -217,7 +217,7 @@ class Service:
 
 
 def not_found(message: str) -> HttpError:
-    """The answer for what isn't there."""
+    """Return the answer for what isn't there."""
     return HttpError(404, "NOT_FOUND", message)
 
 
@@ -229,7 +229,7 @@ def _parse_id(text: str) -> str:
 
 
 def _read_request(request: ImportRequest) -> tuple[BundleSide, Mapping[Key, Digest | None] | None]:
-    """The bundle of a request, and the digests that it expects, by key."""
+    """Return the bundle of a request, and the digests that it expects, by key."""
     data, expected = request.data, None
     if b'"expectedDigests"' in data:
         data, expected = _unwrap(data)
@@ -240,7 +240,7 @@ def _read_request(request: ImportRequest) -> tuple[BundleSide, Mapping[Key, Dige
 
 
 def _unwrap(data: bytes) -> tuple[bytes, Mapping[Key, Digest | None] | None]:
-    """The bundle inside a body that also says what it expects; any other body as it is."""
+    """Return the bundle inside a body that also says what it expects; any other body as it is."""
     value = parse_json(data, file="the request's body")
     if not isinstance(value, dict) or set(value) != _WRAPPED:
         return data, None
@@ -263,7 +263,7 @@ def _is_expectation(digest: object) -> bool:
 
 
 def _of_headers(request: ImportRequest, bundle: BundleSide) -> dict[Key, Digest | None]:
-    """What ``If-Match`` and ``If-None-Match: *`` expect of the one workflow of a bundle."""
+    """Return what ``If-Match`` and ``If-None-Match: *`` expect of the one workflow of a bundle."""
     keys = list(bundle.content.documents)
     given = (request.if_match or "").strip().removeprefix("W/").strip('"')
     is_plain = len(keys) == 1 and (request.if_match is None or _is_expectation(given))
@@ -281,7 +281,7 @@ def _of_headers(request: ImportRequest, bundle: BundleSide) -> dict[Key, Digest 
 
 
 def _summary(planned: PlannedImport, applied: Applied, *, dry_run: bool) -> dict[str, Any]:
-    """The product's summary, which also counts what was as wanted already, and what gitsync has to add."""
+    """Return the product's summary, which also counts what was as wanted already, and what gitsync has to add."""
     summary = summary_json(applied)
     unchanged = [
         {"key": key, "workflowId": workflow_id} for key, workflow_id in sorted(planned.unchanged.items())

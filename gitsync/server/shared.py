@@ -45,7 +45,7 @@ class Bounds:
 
     @property
     def values(self) -> int:
-        """How many JSON values a body may hold: twice as many as workflows have in as many bytes."""
+        """Return how many JSON values a body may hold: twice as many as workflows have in as many bytes."""
         return max(1000, self.body // 24)
 
 
@@ -81,20 +81,20 @@ class Shared:
         self._readiness = Recent(READY_SECONDS, clock=self.clock)
 
     async def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """What a blocking function gives, called in a thread for one who is signed in."""
+        """Return what a blocking function gives, called in a thread for one who is signed in."""
         return await self.readers.call(function, *arguments, **named)
 
     async def find_token(self, text: str) -> Token | None:
-        """The token in use that `text` is; a verdict holds for VERDICT_SECONDS."""
+        """Return the token in use that `text` is; a verdict holds for VERDICT_SECONDS."""
         if not is_token(text):
             return None
         name = hashlib.sha256(text.encode()).hexdigest()  # the token itself is kept nowhere
 
         async def ask() -> Token | None:
             lane = self.readers if name in self._signed_in else self.strangers
-            found = await lane.call(self.service.find_token, text)
-            (self._signed_in.discard if found is None else self._signed_in.add)(name)
-            return found
+            token = await lane.call(self.service.find_token, text)
+            (self._signed_in.discard if token is None else self._signed_in.add)(name)
+            return token
 
         return await self._verdicts.get(name, ask)
 
@@ -108,7 +108,7 @@ class Shared:
             raise error.with_traceback(None)
 
     async def _find_obstacle(self) -> HttpError | None:
-        """What stands in the way of an import now."""
+        """Return what stands in the way of an import now."""
         self.metrics.ready.set(0)
         try:
             await self.strangers.call(self.service.check_ready)
@@ -138,5 +138,5 @@ class Shared:
 
     @staticmethod
     async def write(function: Callable[[], T]) -> T:
-        """What a blocking function gives that writes; it runs to its end whatever becomes of the client."""
+        """Return what a blocking function gives that writes; it runs to its end whatever becomes of the client."""
         return await to_thread.run_sync(function, limiter=anyio.CapacityLimiter(1))
