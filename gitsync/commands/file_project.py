@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 from gitsync.commands.context import Counter
 from gitsync.config import FILE_NAME, Config, parse_config
@@ -28,12 +27,10 @@ from gitsync.rules.together import UNKNOWN, Circles, Links, call_faults, is_clea
 from gitsync.rules.validator import Judge
 from gitsync.stores.disk import TESTS, Disk, Files, misplaced_files, test_names
 from gitsync.sync.limits import LARGEST
+from gitsync.workflow.references import may_call
 from gitsync.workflow.registry import Registry, read_registry
 from gitsync.workflow.scan import Scan
-from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Document, Key
-
-_CALL: Final = CALL.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +247,7 @@ class _Links(Mapping[Key, Links]):
 def _links_of(found: Inspected, data: bytes) -> Links:
     if found.document is None:
         return UNKNOWN
-    if found.normal is not None and _CALL not in data:  # in any other form it may be written with escapes
+    if found.normal is not None and not may_call(data):
         return Links(frozenset(entry["version"] for entry in found.order))
     return links_of(found.document)
 
@@ -364,7 +361,7 @@ def _mentions(project: FileProject, key: Key, gone: Collection[Key]) -> bool:
         data = project.read(key)
     except InvalidInput:
         return False
-    return b"callWorkflow" in data and any(f'"key:{name}"'.encode() in data for name in gone)
+    return may_call(data) and any(f'"key:{name}"'.encode() in data for name in gone)
 
 
 def _unreadable(path: Path, error: OSError) -> GitsyncError:

@@ -16,16 +16,13 @@ from gitsync.rules.names import SUFFIX
 from gitsync.stores.disk import TESTS, YAML, Disk, read_named, test_names
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.document import is_key
-from gitsync.workflow.references import called_keys
+from gitsync.workflow.references import called_keys, may_call
 from gitsync.workflow.registry import Registry
-from gitsync.workflow.steps import CALL
 from gitsync.workflow.types import Document, Key
 
 if TYPE_CHECKING:
     from gitsync.commands.project import Project
     from gitsync.stores.git.commit import CommitSide
-
-_CALL = CALL.encode()
 
 
 @dataclass
@@ -88,7 +85,7 @@ class Source:
         """The keys, and all that call them, directly or not; a file that cannot be read calls nothing."""
         callers: dict[Key, set[Key]] = {}
         for key, data in self.texts():
-            if _CALL in data or b"\\u" in data:
+            if may_call(data):
                 for called in _calls_in(data, key):
                     callers.setdefault(called, set()).add(key)
         found = set(keys)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from gitsync.errors import GitsyncError
 from gitsync.stores.database.adopting import WorkflowRow
 from gitsync.stores.database.tables import Tables
-from gitsync.stores.database.usage import calls_in, may_call
+from gitsync.stores.database.usage import calls_in, may_call_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ def _iter_callers(connection: Connection, tables: Tables) -> Iterator[tuple[str,
     """Yield (workflow id, ``draft`` or the version, the definition's JSON) of each definition with a call in it."""
     drafts, versions = tables.definitions.c, tables.versions.c
     query = select(tables.as_text(drafts.workflow_id), drafts.draft_definition)
-    query = query.where(tables.owned(), may_call(tables, drafts.draft_definition))
+    query = query.where(tables.owned(), may_call_in(tables, drafts.draft_definition))
     for workflow_id, text in connection.execute(query):
         yield str(workflow_id), "draft", text
     published = select(tables.as_text(versions.workflow_id), versions.version, versions.definition_json)
-    published = published.where(tables.owned_versions(), may_call(tables, versions.definition_json))
+    published = published.where(tables.owned_versions(), may_call_in(tables, versions.definition_json))
     for workflow_id, version, text in connection.execute(published):
         yield str(workflow_id), f"version {version}", text
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gitsync.render.text import say
 from gitsync.runtime.model import StepStatus, StepTrace
+from gitsync.workflow.references import CALL
+from gitsync.workflow.steps import BRANCHES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gitsync.commands.run import RunReport
 
-_BLOCKS: Final = frozenset({"control.if", "control.forEach", "control.tryCatch", "control.callWorkflow"})
+_BLOCKS: Final = frozenset({*BRANCHES, CALL})
 _LONGEST: Final = 100
 
 

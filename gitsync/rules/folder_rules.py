@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from gitsync.rules.rule import Example, Rule, Severity
+from gitsync.workflow.references import CALL
 
 
 def _call(target: str, version: int = 1) -> str:
-    return f'[{{"id": "c", "type": "control.callWorkflow", "workflowId": "{target}", "workflowVersion": {version}}}]'
+    return f'[{{"id": "c", "type": "{CALL}", "workflowId": "{target}", "workflowVersion": {version}}}]'
 
 
 _VERSION: Final = (

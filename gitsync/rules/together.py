@@ -10,9 +10,9 @@ from typing import Any, Final
 from gitsync.rules.definition import iter_placed
 from gitsync.rules.rule import Fault
 from gitsync.workflow.document import REFERENCE, iter_definitions
-from gitsync.workflow.references import iter_calls
+from gitsync.workflow.references import call_steps, iter_calls
 from gitsync.workflow.scan import Path
-from gitsync.workflow.steps import BRANCHES, CALL
+from gitsync.workflow.steps import BRANCHES
 from gitsync.workflow.types import Document, Key
 
 
@@ -44,24 +44,13 @@ _CONDITIONAL: Final = frozenset(name for names in BRANCHES.values() for name in 
 def links_of(document: Document) -> Links:
     """What `document` offers and asks."""
     versions = document["publishedVersions"]
-    calls: set[tuple[str, Any, bool]] = set()
-    for definition in iter_definitions(document):
-        if type(definition) is dict:
-            _add_calls(definition.get("steps"), calls)
-    return Links(frozenset([entry["version"] for entry in versions]), frozenset(calls))
-
-
-def _add_calls(steps: Any, calls: set[tuple[str, Any, bool]]) -> None:
-    queue: list[tuple[Any, bool]] = [(steps, True)]
-    for inner, is_sure in queue:  # grows while it is walked
-        for step in inner if type(inner) is list else ():
-            kind = step.get("type") if type(step) is dict else None
-            if kind == CALL:
-                called, version = step.get("workflowId"), step.get("workflowVersion")
-                if type(called) is str:
-                    calls.add((called, version if type(version) is int else None, is_sure))
-            elif type(kind) is str and kind in BRANCHES:
-                queue += [(step.get(name), is_sure and name == "try") for name in BRANCHES[kind]]
+    calls = frozenset(
+        (step["workflowId"], version if type(version) is int else None, is_sure)
+        for definition in iter_definitions(document)
+        for step, is_sure in call_steps(definition)
+        for version in [step.get("workflowVersion")]
+    )
+    return Links(frozenset([entry["version"] for entry in versions]), calls)
 
 
 def is_clean(key: Key, links: Mapping[Key, Links], circles: Circles) -> bool:

@@ -16,6 +16,7 @@ from gitsync.rules.paths import SCOPED, assigned_name, path_fault
 from gitsync.rules.reading import Reading, is_harmless, read_expression, roots_of
 from gitsync.rules.rule import Spot
 from gitsync.workflow.dependencies import action_of
+from gitsync.workflow.references import CALL
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Json
 
@@ -348,7 +349,7 @@ class Walk:
         "control.if": _if,
         "control.forEach": _each,
         "control.tryCatch": _try,
-        "control.callWorkflow": _call,
+        CALL: _call,
         "control.return": lambda _walk, _step, _config: True,
         "action.call": _action,
         "transform.assign": _assign,

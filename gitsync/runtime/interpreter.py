@@ -31,6 +31,7 @@ from gitsync.runtime.start import Start, choose_definition, starting_payload
 from gitsync.runtime.state import Evaluator, RunState, World, doubles
 from gitsync.runtime.stubs import Outside, ScriptKind
 from gitsync.workflow.document import REFERENCE
+from gitsync.workflow.references import CALL
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Document, Json, Key
 
@@ -263,7 +264,7 @@ _HANDLERS: Final[Mapping[str, Callable[[Execution, dict[str, Any], str, StepTrac
     "control.if": lambda execution, step, path, trace: blocks.branch(execution, step, path),
     "control.forEach": lambda execution, step, path, trace: blocks.for_each(execution, step, path),
     "control.tryCatch": lambda execution, step, path, trace: blocks.try_catch(execution, step, path),
-    "control.callWorkflow": call_workflow,
+    CALL: call_workflow,
     "control.return": _return,
 }
 STEP_TYPES: Final = frozenset(_HANDLERS)

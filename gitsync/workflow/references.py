@@ -1,14 +1,42 @@
-"""Ids inside definitions: a database's own ids on one side, ``key:`` references on the other."""
+"""Calls between workflows, found here alone: a database's own ids on one side, ``key:`` references on the other."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from gitsync.workflow.document import REFERENCE, iter_definitions
-from gitsync.workflow.steps import CALL, iter_located_steps, iter_steps
+from gitsync.workflow.steps import BRANCHES, iter_located_steps
 from gitsync.workflow.types import Document, Json, Key
+
+CALL: Final = "control.callWorkflow"
+SIGNS_OF_A_CALL: Final = (CALL, "\\u")
+"""One of these is in the JSON of each definition that calls another.
+
+The step's type stands there as it is, or with escapes; of those that JSON has, only ``\\u`` can spell a letter or a dot.
+"""
+_SIGNS: Final = tuple(sign.encode() for sign in SIGNS_OF_A_CALL)
+
+
+def may_call(text: str | bytes) -> bool:
+    """Return whether JSON text may have a call in it; where it says no, there is none, and no need to parse."""
+    if isinstance(text, str):
+        return any(sign in text for sign in SIGNS_OF_A_CALL)
+    return any(sign in text for sign in _SIGNS)
+
+
+def call_steps(definition: Json) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield each step that calls a workflow by a name, and whether nothing decides about it; not in document order."""
+    queue: list[tuple[Any, bool]] = [(definition.get("steps"), True)] if isinstance(definition, dict) else []
+    for steps, is_sure in queue:  # grows while it is walked
+        for step in steps if type(steps) is list else ():
+            kind = step.get("type") if type(step) is dict else None
+            if kind == CALL:
+                if isinstance(step.get("workflowId"), str):
+                    yield step, is_sure
+            elif type(kind) is str and kind in BRANCHES:
+                queue += [(step.get(branch), is_sure and branch == "try") for branch in BRANCHES[kind]]
 
 
 def to_references(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> list[str]:
@@ -27,12 +55,8 @@ def link_calls(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> 
         return {}
     definition["id"] = REFERENCE + key
     calls: dict[str, Key | None] = {}
-    for step in iter_steps(definition):
-        if step["type"] != CALL:
-            continue
-        called = step.get("workflowId")
-        if not isinstance(called, str):
-            continue
+    for step, _ in call_steps(definition):
+        called = step["workflowId"]
         target = calls[called] = key_of(called, keys_by_id)
         if target is not None:
             step["workflowId"] = REFERENCE + target
@@ -90,11 +114,9 @@ def to_ids(definition: Json, *, own_id: str, ids_by_key: Mapping[Key, str]) -> N
         return
     own_reference = definition.get("id")
     definition["id"] = own_id
-    for step in iter_steps(definition):
-        if step["type"] != CALL:
-            continue
-        called = step.get("workflowId")
-        if not isinstance(called, str) or not called.startswith(REFERENCE):
+    for step, _ in call_steps(definition):
+        called = step["workflowId"]
+        if not called.startswith(REFERENCE):
             continue
         if called == own_reference:
             step["workflowId"] = own_id
@@ -127,6 +149,5 @@ def _called(document: Document) -> Iterator[str]:
 
 
 def _called_in(definition: Json) -> Iterator[str]:
-    for step in iter_steps(definition):
-        if step["type"] == CALL and isinstance(called := step.get("workflowId"), str):
-            yield called
+    for step, _ in call_steps(definition):
+        yield step["workflowId"]

@@ -14,8 +14,6 @@ BRANCHES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Step type → its fields that hold steps."""
 
-CALL: Final = "control.callWorkflow"
-
 
 def iter_steps(definition: Json) -> Iterator[dict[str, Any]]:
     """Every step of `definition`, blocks before what is in them; not in document order.

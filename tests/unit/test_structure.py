@@ -118,3 +118,26 @@ def test_everything_that_is_printed_passes_one_door() -> None:
     ]
 
     assert found == ["progress.py: Console("]  # a bar of gitsync's own words
+
+
+def test_calls_between_workflows_are_looked_for_in_one_module() -> None:
+    """Elsewhere the step's type is a name in a table of what is done with each type, and never searched for."""
+    tables = {"render/run.py", "rules/folder_rules.py", "rules/walk.py", "runtime/interpreter.py"}
+    trees = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+
+    literal = {name for name, tree in trees.items() if any("callWorkflow" in text for text in texts_of(tree))}
+    named = {
+        name
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and "CALL" in {alias.name for alias in node.names}
+    }
+
+    assert (literal, named) == ({"workflow/references.py"}, tables)
+
+
+def texts_of(tree: ast.Module) -> list[str]:
+    """The texts and bytes in a module's code, but for those that stand alone: docstrings."""
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in alone]
+    return [str(node.value) for node in constants if isinstance(node.value, (str, bytes))]

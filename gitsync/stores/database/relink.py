@@ -13,7 +13,7 @@ from gitsync.stores.database.tables import Tables
 from gitsync.stores.database.writing import dump
 from gitsync.sync.usage import Call
 from gitsync.workflow.parse import parse_stored
-from gitsync.workflow.steps import CALL, iter_steps
+from gitsync.workflow.references import call_steps
 
 
 def relink_callers(
@@ -71,8 +71,7 @@ def _relinked(text: str, new_ids: Mapping[str, str], title: str) -> str:
             code="UNREADABLE_WORKFLOW",
             cure="`--in-place` keeps the id; or open and save it in the product's editor",
         ) from error
-    for step in iter_steps(definition):
-        called = step.get("workflowId") if step["type"] == CALL else None
-        if isinstance(called, str) and (new := new_ids.get(called.lower())):
+    for step, _ in call_steps(definition):
+        if new := new_ids.get(step["workflowId"].lower()):
             step["workflowId"] = new
     return dump(definition)

@@ -20,8 +20,7 @@ from gitsync.sync.plan import UNREADABLE_CURES
 from gitsync.workflow.canonical import canonical_bytes, digest_of, is_plain
 from gitsync.workflow.document import NULL_READS_AS, make_document
 from gitsync.workflow.parse import parse_stored, parse_stored_judged
-from gitsync.workflow.references import is_reference, link_calls
-from gitsync.workflow.steps import CALL
+from gitsync.workflow.references import is_reference, link_calls, may_call
 from gitsync.workflow.types import Digest, Document, Json, Key
 
 Rows: TypeAlias = Generator[tuple[Sequence[Any], Sequence[Sequence[Any]]]]
@@ -169,8 +168,8 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
 
     def referenced(text: str, part: int | None = None) -> Json:
         definition = parsed(text)
-        if CALL not in text and "\\u" not in text:
-            return definition  # nothing is called in it, so its steps need no walk of their own
+        if not may_call(text):
+            return definition
         found = link_calls(definition, key=key, keys_by_id=keys_by_id)
         calls.update(found)
         if any(map(is_reference, found)):

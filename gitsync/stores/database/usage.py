@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Text, cast, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Text, cast, func, or_, select
 
 from gitsync.errors import GitsyncError
 from gitsync.stores.database.product import RUNS, SCHEDULES, WEBHOOKS
@@ -13,7 +13,7 @@ from gitsync.stores.database.tables import Tables
 from gitsync.sync.model import Action, Change
 from gitsync.sync.usage import ENDED, Call, Surroundings, Usage
 from gitsync.workflow.parse import parse_stored
-from gitsync.workflow.steps import CALL, iter_steps
+from gitsync.workflow.references import SIGNS_OF_A_CALL, call_steps
 from gitsync.workflow.types import Key
 
 
@@ -132,7 +132,7 @@ def find_calls(connection: Connection, tables: Tables, ids: Collection[str]) -> 
         definitions.key,
         definitions.name,
         definitions.draft_definition,
-    ).where(tables.owned(), may_call(tables, definitions.draft_definition))
+    ).where(tables.owned(), may_call_in(tables, definitions.draft_definition))
     published = (
         select(
             tables.as_text(versions.version_id),
@@ -143,7 +143,7 @@ def find_calls(connection: Connection, tables: Tables, ids: Collection[str]) -> 
             versions.version,
         )
         .join(tables.definitions, tables.joined())
-        .where(tables.owned(), may_call(tables, versions.definition_json))
+        .where(tables.owned(), may_call_in(tables, versions.definition_json))
     )
     wanted = frozenset(ids)
     found = []
@@ -160,16 +160,14 @@ def find_calls(connection: Connection, tables: Tables, ids: Collection[str]) -> 
 
 def calls_in(text: str) -> Iterator[tuple[str, object]]:
     """The called id and version of each call in one definition's JSON; raises GitsyncError or ValueError for none."""
-    for step in iter_steps(parse_stored(text)):
-        if step["type"] == CALL and isinstance(called := step.get("workflowId"), str):
-            yield called, step.get("workflowVersion")
+    for step, _ in call_steps(parse_stored(text)):
+        yield step["workflowId"], step.get("workflowVersion")
 
 
-def may_call(tables: Tables, column: Column[Any]) -> ColumnElement[bool]:
-    """The condition that a definition may have a call: one search, however many ids are wanted."""
+def may_call_in(tables: Tables, column: Column[Any]) -> ColumnElement[bool]:
+    """Return `may_call` as a condition: one search of the server, however many ids are asked for."""
     text = cast(column, Text) if tables.found.is_postgresql else column
-    is_escaped = text.contains("\\u", autoescape=True)  # the step's type may be spelt with escapes
-    return text.contains(CALL, autoescape=True) | is_escaped
+    return or_(*(text.contains(sign, autoescape=True) for sign in SIGNS_OF_A_CALL))
 
 
 def _called_ids(text: str, wanted: Collection[str]) -> set[str]:

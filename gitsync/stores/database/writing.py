@@ -13,8 +13,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, insert, null,
 from gitsync.stores.database.product import METADATA_COLUMNS, TENANT_COLUMNS, VALIDATION_COLUMNS
 from gitsync.stores.database.tables import Tables
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.references import to_ids
-from gitsync.workflow.steps import CALL, iter_steps
+from gitsync.workflow.references import call_steps, may_call, to_ids
 from gitsync.workflow.types import Digest, Document, Json, Key
 from gitsync.workflow.versions import version_digest
 
@@ -191,15 +190,14 @@ class Writer:
         if not isinstance(definition, dict):
             return dump(definition)
         text = dump({**definition, "id": own_id})
-        if CALL not in text:
+        if not may_call(text):
             return text
-        calls = [(step, step.get("workflowId")) for step in iter_steps(definition) if step["type"] == CALL]
+        calls = [(step, step["workflowId"]) for step, _ in call_steps(definition)]
         copy = {**definition}
         to_ids(copy, own_id=own_id, ids_by_key=self.ids_by_key)
         text = dump(copy)
         for step, called in calls:  # the steps themselves are shared with `definition`
-            if called is not None:
-                step["workflowId"] = called
+            step["workflowId"] = called
         return text
 
 

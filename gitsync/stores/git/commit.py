@@ -36,11 +36,9 @@ from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import is_key
 from gitsync.workflow.parse import parse_again
-from gitsync.workflow.references import called_keys, raw_calls
-from gitsync.workflow.steps import CALL
+from gitsync.workflow.references import called_keys, may_call, raw_calls
 from gitsync.workflow.types import Digest, Document, Key
 
-_CALL = CALL.encode()
 _REGULAR: Final = ("100644", "100755")
 
 
@@ -395,7 +393,7 @@ def examine(data: bytes, *, key: Key, file: str, judge: Judge, oid: Digest) -> E
     found = inspect(data, file=file, key=key, judge=judge)
     if found.document is None:
         return Examined(oid, found.problems)
-    if found.normal is not None and _CALL not in data:  # in any other form it may be written with escapes
-        return Examined(oid, found.problems)
     digest = oid if found.normal is not None else found.digest or oid
+    if not may_call(data):
+        return Examined(digest, found.problems)
     return Examined(digest, found.problems, called_keys(found.document), raw_calls(found.document))

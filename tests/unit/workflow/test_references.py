@@ -2,7 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitsync.workflow.references import called_keys, iter_calls, raw_calls, to_ids, to_references
+import pytest
+
+from gitsync.workflow.references import (
+    call_steps,
+    called_keys,
+    iter_calls,
+    may_call,
+    raw_calls,
+    to_ids,
+    to_references,
+)
 from gitsync.workflow.types import Key
 from tests.support.documents import call, definition, document
 
@@ -73,3 +83,29 @@ def test_what_is_no_object_is_passed_over() -> None:
     assert to_references([], key=A, keys_by_id={}) == []
     to_ids(None, own_id=ID_A, ids_by_key={})
     assert list(iter_calls("steps")) == []
+
+
+@pytest.mark.parametrize(
+    "text, answer",
+    [
+        ('{"steps": [{"type": "control.callWorkflow"}]}', True),
+        ('{"steps": [{"type": "control.c\\u0061llWorkflow"}]}', True),
+        ('{"steps": [{"type": "control.return"}]}', False),
+        ('{"steps": [], "name": "a\\n\\tb"}', False),
+    ],
+)
+def test_text_may_have_a_call_where_its_type_stands_or_is_spelt_with_escapes(text: str, answer: bool) -> None:
+    assert may_call(text) is may_call(text.encode()) is answer
+
+
+def test_a_call_is_sure_where_nothing_decides_about_it() -> None:
+    value: Any = definition(
+        call("1"),
+        {"id": "t", "type": "control.tryCatch", "try": [call("2")], "catch": [call("3")]},
+        {"id": "i", "type": "control.if", "then": [{"type": "control.tryCatch", "try": [call("4")]}]},
+        call(None),
+    )
+
+    found = {step["workflowId"]: is_sure for step, is_sure in call_steps(value)}
+
+    assert found == {"1": True, "2": True, "3": False, "4": False}
