@@ -75,7 +75,7 @@ def run_steps(runs: int = RUNS) -> Run:
     for _ in range(runs):
         done = run_workflow(
             bench,
-            Start(payload=PAYLOAD, has_payload=True),
+            Start(payload=PAYLOAD),
             library=lambda _key: None,
             outside=Outside(stubs),
             options=Options(budget=Budget(steps=100_000)),

@@ -126,7 +126,7 @@ def _start(settings: Settings, values: dict[str, Any]) -> Start:
         return Start(version, event=event)
     if values["payload"] is None:
         return Start(version)
-    return Start(version, read_value(settings, values["payload"]), has_payload=True)
+    return Start(version, read_value(settings, values["payload"]))
 
 
 def _setting(settings: Settings, file: str | None) -> Setting:

@@ -14,6 +14,7 @@ from gitsync.runtime.schema import accept
 from gitsync.runtime.state import Evaluator, doubles, size_of
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Document, Json
+from gitsync.workflow.values import MISSING
 
 DRAFT: Final = "draft"
 STRICT: Final = frozenset({"payload.Empty.v1", "payload.WorkflowClockTrigger.v1"})
@@ -30,9 +31,13 @@ class Start:
     """
 
     version: int | str | None = None
-    payload: Any = None
-    has_payload: bool = False
+    payload: Any = MISSING
     event: Mapping[str, Any] | None = None
+
+    @property
+    def has_payload(self) -> bool:
+        """Whether a payload is given; JSON's null is one."""
+        return self.payload is not MISSING
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from gitsync.testing.located import Located, Path, read_located
 from gitsync.workflow.expressions import ExpressionFault, compile_expression
 from gitsync.workflow.schema import accepts, iter_faults
 from gitsync.workflow.types import Key
+from gitsync.workflow.values import MISSING
 
 RULE: Final = "INVALID_TEST"
 SUFFIXES: Final = (".yaml", ".yml")
@@ -201,8 +202,7 @@ def _case(
 ) -> Case:
     start = Start(
         version=case.get("version", value.get("version")),
-        payload=case.get("payload"),
-        has_payload="payload" in case,
+        payload=case.get("payload", MISSING),
         event=case.get("event"),
     )
     return Case(

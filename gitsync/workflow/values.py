@@ -15,6 +15,9 @@ class Missing:
     def __repr__(self) -> str:
         return "MISSING"
 
+    def __reduce__(self) -> str:
+        return "MISSING"  # the one of whichever process reads it, and the same one in a copy
+
 
 MISSING: Final = Missing()
 Value: TypeAlias = "Json | Missing"

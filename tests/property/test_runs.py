@@ -201,7 +201,7 @@ def runs(
     }
     done = run_workflow(
         documents["main"],
-        Start(payload=payload, has_payload=True),
+        Start(payload=payload),
         library=documents.get,
         outside=Outside(given_stubs, {}, script),
         options=OPTIONS,
@@ -243,7 +243,7 @@ def test_a_secret_is_in_nothing_that_is_shown(
     setting = Setting(given_stubs, script, OPTIONS.secrets)
 
     shown = json.dumps(redactor.value(done.as_json()))
-    recorded = record(done, Start(payload=payload, has_payload=True), setting, name="r", redactor=redactor)
+    recorded = record(done, Start(payload=payload), setting, name="r", redactor=redactor)
 
     assert CANARY not in shown + recorded
 
@@ -256,7 +256,7 @@ def test_a_recorded_run_replays_to_the_same_trace(
     if done.error is not None and done.error["category"] in ("StubError", "BudgetExceeded"):
         return  # what a stub lacks, or a budget ends, is no answer that could be given again
     plain = Redactor({})
-    start = Start(payload=payload, has_payload=True)
+    start = Start(payload=payload)
     text = record(done, start, Setting(given_stubs, script), name="r", redactor=plain)
 
     read = read_test_file(text.encode(), file="r.yaml")

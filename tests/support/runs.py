@@ -132,7 +132,7 @@ def run(
     """The run of a workflow ``main`` with these steps; others: key → steps of the workflows it may call."""
     documents = {"main": workflow("main", steps, **definition)}
     documents |= {key: workflow(key, inner) for key, inner in (others or {}).items()}
-    start = Start(payload={} if payload is None else payload, has_payload=event is None, event=event)
+    start = Start(payload={} if payload is None else payload) if event is None else Start(event=event)
     return run_workflow(
         documents["main"],
         start,

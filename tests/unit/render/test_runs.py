@@ -133,7 +133,7 @@ def test_a_recorded_run_tells_steps_of_one_id_in_two_workflows_apart() -> None:
     }
     done = run(given["steps"], others=given["others"], stubs={"x.do": returns(1, 2)})
 
-    text = record(done, Start(payload={}, has_payload=True), Setting(), name="r", redactor=Redactor({}))
+    text = record(done, Start(payload={}), Setting(), name="r", redactor=Redactor({}))
     (case,) = read_test_file(text.encode(), file="r.yaml").cases
     again = run(given["steps"], others=given["others"], stubs=case.setting.stubs)
 

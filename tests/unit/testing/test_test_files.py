@@ -48,7 +48,7 @@ def test_a_file_holds_its_cases_with_what_the_file_says_for_all() -> None:
         6,
         "tests/a.yaml",
     )
-    assert first.start == Start(None, {"invoiceId": "inv-1", "on": "2026-01-01"}, has_payload=True)
+    assert first.start == Start(None, {"invoiceId": "inv-1", "on": "2026-01-01"})
     assert sorted(first.setting.stubs) == ["email.send", "tickets.add_comment"]
     assert first.setting.stubs["email.send"].is_sequence
     assert [entry.kind for entry in first.setting.script] == [ScriptKind.EVENT, ScriptKind.TASK]
