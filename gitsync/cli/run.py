@@ -57,8 +57,6 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
     Nothing outside is touched: actions answer from --stubs, from Python functions, or with a sample of their
     schema. Exits 0 where the run succeeds, 4 where it fails or waits for something.
     """
-    import time
-
     from gitsync.cli.emit import emit
     from gitsync.cli.files import write_output
     from gitsync.commands.project import open_project
@@ -81,7 +79,6 @@ def command(context: click.Context, /, key: str, **values: Any) -> int:
             key,
             start=start,
             setting=setting,
-            clock=time.monotonic,
             ref=values["ref"],
             actions=values["actions"],
             on_step=_teller(settings, setting),

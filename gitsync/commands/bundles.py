@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from gitsync.commands.context import Context
+from gitsync.commands.context import Context, context_of
 from gitsync.commands.project import Project, read_settings
 from gitsync.commands.targets import choose_environment, open_store, warn_of_hidden
 from gitsync.errors import Conflict, InvalidInput, Problem
@@ -44,13 +44,15 @@ class ExportReport:
     exit_code: int = 0
 
 
-def export_bundle(context: Context, *, keys: Sequence[str] = (), exported_at: str) -> ExportReport:
+def export_bundle(project: Project | Context, *, keys: Sequence[str] = (), exported_at: str) -> ExportReport:
     """Export workflows of the environment's database or server.
 
-    keys: keys or globs, all workflows where there are none. exported_at: the time that the bundle names, RFC 3339.
-    Raises Refused (EMPTY_SOURCE) where there is nothing to export.
+    project: or a Context alone; no repository is needed. keys: keys or globs, all workflows where there are none.
+    exported_at: the time that the bundle names, such as ``2026-01-31T12:00:00Z``.
+    Raises Refused (EMPTY_SOURCE) where there is nothing to export; GitsyncError where it cannot be read.
     """
-    config, folder = read_settings(context)
+    context = context_of(project)
+    config, folder = read_settings(project)
     environment = choose_environment(config, context)
     with open_store(environment, folder, context, command="export") as target:
         context.tell(f"{environment.name}: {target.address}")

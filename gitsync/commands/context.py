@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from gitsync.errors import Refused
+
+if TYPE_CHECKING:
+    from gitsync.commands.project import Project
 
 T = TypeVar("T")
 Counter: TypeAlias = Callable[[int, int], None]
@@ -42,12 +45,17 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unattended:
-    """A caller that hears nothing and cannot be asked; says_yes: answers every question with yes."""
+    """A caller that cannot be asked.
+
+    says_yes: answers every question with yes. on_note: is given each note and warning.
+    """
 
     says_yes: bool = False
+    on_note: Callable[[str], None] = lambda _text: None
 
     def tell(self, text: str) -> None:
-        """Pass over the note."""
+        """Hand the note on."""
+        self.on_note(text)
 
     def confirm(self, question: str) -> None:
         """Raise Refused (CONFIRMATION_NEEDED), unless it says yes to all."""
@@ -97,3 +105,8 @@ class Context:
                 yield item
                 if count is not None:
                     count(done, total)
+
+
+def context_of(place: Project | Context) -> Context:
+    """Return the context that a command runs in: `place` itself, or that of a project."""
+    return place if isinstance(place, Context) else place.context

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from gitsync.commands.context import Context
+from gitsync.commands.context import Context, context_of
 from gitsync.commands.project import Project, open_project, read_settings
 from gitsync.commands.targets import database_url, open_server
 from gitsync.config import Config, Environment
@@ -60,12 +60,13 @@ class DoctorReport:
         return 1 if self.count(Level.ERROR) else 0
 
 
-def diagnose(context: Context) -> DoctorReport:
+def diagnose(project: Project | Context) -> DoctorReport:
     """Look at git, the configuration, the database or server, and what both sides remember; write nothing.
 
-    What is missing or fails is a finding with its cure; the other looks go on.
+    What is missing or fails is a finding with its cure; the other looks go on, and nothing is raised for it.
+    project: or a Context alone, where no project can be opened.
     """
-    examination = _Examination(context)
+    examination = _Examination(context_of(project))
     examination.run()
     order = list(Section)
     return DoctorReport(

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.commands.choosing import find_projects, open_index
-from gitsync.commands.context import Context, direct
+from gitsync.commands.context import Context, context_of, direct
 from gitsync.commands.file_project import FileProject, in_place
 from gitsync.errors import GitsyncError, InvalidInput, Problem
 from gitsync.rules.inspection import read_stored_document
@@ -19,6 +19,9 @@ from gitsync.rules.names import SUFFIX, is_workflow_name, name_fault
 from gitsync.stores.files import compare_and_set, look
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.types import Key
+
+if TYPE_CHECKING:
+    from gitsync.commands.project import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class FormatReport:
 
 
 def format(  # noqa: A001 (the command is called so)
-    context: Context,
+    project: Project | Context,
     files: Sequence[str | Path] = (),
     *,
     check: bool = False,
@@ -66,10 +69,13 @@ def format(  # noqa: A001 (the command is called so)
 ) -> FormatReport:
     """Write `files`, or all of the project around the folder, in canonical form; each whole or not at all.
 
+    project: or a Context alone; no repository is needed, unless the index is named.
+    files: paths from the folder that the project was opened in.
     check: write nothing. staged: take the files that the next commit changes, and pass over what is none of
     gitsync's. with_differences: report what changes in each.
     Raises GitsyncError (NO_SUCH_FILE, NO_CONFIGURATION, CANNOT_READ, CANNOT_WRITE).
     """
+    context = context_of(project)
     paths = [direct(context.where / file) for file in files]
     if not paths:
         paths = _staged(context.where) if staged else [context.where]
@@ -77,16 +83,16 @@ def format(  # noqa: A001 (the command is called so)
     differences: list[Reformatted] = []
     problems: list[Problem] = []
     count = 0
-    for project, names, _ in find_projects(paths, where=context.where, is_strict=not staged):
+    for each, names, _ in find_projects(paths, where=context.where, is_strict=not staged):
         chosen = names if files or staged else None
-        misplaced = project.misplaced_among(chosen)
-        problems += project.problems if project.config is None else project.obstacles
+        misplaced = each.misplaced_among(chosen)
+        problems += each.problems if each.config is None else each.obstacles
         problems += misplaced
         count += len(misplaced)
-        for key in _keys(project, chosen):
+        for key in _keys(each, chosen):
             count += 1
             try:
-                one = _reformatted(project, key)
+                one = _reformatted(each, key)
             except InvalidInput as error:
                 problems += error.problems
                 continue
@@ -94,7 +100,7 @@ def format(  # noqa: A001 (the command is called so)
                 continue
             if with_differences:
                 differences.append(one)
-            if check or _write(project.path(key), one):
+            if check or _write(each.path(key), one):
                 changed.append(one.name)
             else:
                 problems.append(_saved_meanwhile(one.name))

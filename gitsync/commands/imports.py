@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
-from gitsync.commands.context import Context
-from gitsync.commands.project import read_settings, registry_of
+from gitsync.commands.context import Context, context_of
+from gitsync.commands.project import Project, read_settings, registry_of
 from gitsync.commands.report import tell_unchecked, tell_warnings
 from gitsync.commands.targets import choose_environment, least_capabilities, open_store
 from gitsync.config import Config, Environment
@@ -25,12 +25,7 @@ if TYPE_CHECKING:
 
 
 class ImportWishes(TypedDict, total=False):
-    """What an import can be asked for.
-
-    update: also overwrite what nobody has edited since gitsync wrote it. force: overwrite what exists.
-    in_place: overwrite keeping ids; ``None`` as the environment says. discard_runs: let go of what hangs on
-    workflows. max_overwrites: an exact limit. new_tenant: the tenant is meant to have no workflows yet.
-    """
+    """What an import can be asked for, as `import_bundle` tells."""
 
     update: bool
     force: bool
@@ -55,15 +50,31 @@ class ImportReport:
 
 
 def import_bundle(
-    context: Context, data: bytes, *, file: str, dry_run: bool = False, **wishes: Unpack[ImportWishes]
+    project: Project | Context,
+    data: bytes,
+    *,
+    file: str = "the bundle",
+    dry_run: bool = False,
+    **wishes: Unpack[ImportWishes],
 ) -> ImportReport:
     """Import a workflow bundle (format 1) into the environment's database or server, in one transaction.
 
-    data: the bundle. file: what messages call it. dry_run: check everything, write nothing. The caller is asked
-    before anything is recreated.
-    Raises UsageError, InvalidInput, Conflict (WORKFLOW_KEY_CONFLICT), Refused, PlanStale; nothing is written then.
+    The caller is asked before anything is recreated.
+
+    project: or a Context alone; no repository is needed.
+    data: the bundle. file: what messages call it. dry_run: check everything, write nothing.
+    update: also overwrite what nobody has edited since gitsync wrote it. force: overwrite what exists.
+    in_place: overwrite keeping ids; ``None`` as the environment says.
+    discard_runs: let go of runs, schedules and webhooks that hang on what is overwritten.
+    max_overwrites: an exact limit, instead of the share that gitsync.yaml allows.
+    new_tenant: the tenant is meant to have no workflows yet.
+
+    Raises UsageError; InvalidInput with every fault of the bundle; Conflict (WORKFLOW_KEY_CONFLICT) where a key exists
+    that may not be overwritten; Refused where a limit or a run stands against it, or nobody can be asked; PlanStale
+    where a workflow moves meanwhile. Nothing is written then.
     """
-    config, folder = read_settings(context)
+    context = context_of(project)
+    config, folder = read_settings(project)
     environment = choose_environment(config, context)
     least = least_capabilities(environment)
     if wishes.get("update") and not least.has_ledger:

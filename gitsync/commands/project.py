@@ -280,8 +280,11 @@ def no_configuration(folder: Path) -> ConfigError:
     )
 
 
-def read_settings(context: Context) -> tuple[Config, Path]:
-    """The configuration alone, and its folder, for commands that need no repository."""
+def read_settings(place: Project | Context) -> tuple[Config, Path]:
+    """Return the configuration alone, and its folder, for commands that need no repository."""
+    if isinstance(place, Project):
+        return place.config, place.git.top / place.prefix
+    context = place
     found = find_config(context.where)
     if found is not None:
         return parse_config(_read(found), file=_relative(found)), found.parent

@@ -38,15 +38,7 @@ if TYPE_CHECKING:
 
 
 class PushWishes(TypedDict, total=False):
-    """What a push, or a plan of one, can be asked for.
-
-    keys: keys or globs, all workflows where there are none. ref: the commit to send, ``HEAD``.
-    policy: create only, update what only git has changed, or force. prune: also delete what git has deleted.
-    in_place: overwrite keeping ids; ``None`` as the environment says. skip_conflicts: write the rest all the same.
-    fail_on_drift: end with an error where the database has moved. discard_runs: let go of what hangs on workflows.
-    max_overwrites, max_deletes: exact limits instead of shares. test: run the tests of what would be written.
-    new_tenant: the tenant is meant to have no workflows yet.
-    """
+    """What a push, or a plan of one, can be asked for, as `push` tells."""
 
     keys: Sequence[str]
     ref: str
@@ -86,6 +78,11 @@ class PushReport:
     notes: Sequence[str] = ()
     error: GitsyncError | None = None
     exit_code: int = 0
+
+    @property
+    def deployment(self) -> int | None:
+        """The number of the deployment in the ledger; ``None`` where nothing was noted."""
+        return self.applied.number
 
     @property
     def warnings(self) -> list[str]:
@@ -150,8 +147,8 @@ class SkippedPlan:
 def plan(project: Project, *, with_words: bool = False, **wishes: Unpack[PushWishes]) -> PlanReport:
     """Return what a push would do and everything that speaks against it; write nothing.
 
-    with_words: also tell what changes in each workflow.
-    Raises GitsyncError where either side cannot be read.
+    Takes what `push` takes. with_words: also tell what changes in each workflow.
+    Raises GitsyncError where either side cannot be read; what a push would raise stands in the report.
     """
     way = _Way.of(project, "plan", wishes)
     plan = way.plan
@@ -180,10 +177,25 @@ def plan(project: Project, *, with_words: bool = False, **wishes: Unpack[PushWis
 
 
 def push(project: Project, *, with_words: bool = False, **wishes: Unpack[PushWishes]) -> PushReport:
-    """Bring a commit's workflows into the environment, in one transaction.
+    """Bring a commit's workflows into the environment's database or server, in one transaction.
 
-    The caller is asked before anything is deleted or recreated. with_words: also tell what changed in each.
-    Raises the gravest objection to its plan with nothing written; PlanStale, LockNotAcquired, NotConverged.
+    Both sides moved is a conflict, and writes nothing. The caller is asked before anything is deleted or recreated.
+
+    keys: keys or globs, all workflows where there are none. ref: the commit to send, ``HEAD`` where none is named.
+    policy: what may be overwritten: nothing (``CREATE_ONLY``, where none is named), what only git has changed
+    (``UPDATE``), or whatever git has (``FORCE``). prune: also delete what git has deleted.
+    in_place: overwrite keeping ids; ``None`` as the environment says. skip_conflicts: write the rest all the same.
+    fail_on_drift: end with an error where the database has moved.
+    discard_runs: let go of runs, schedules and webhooks that hang on what is deleted or changed.
+    max_overwrites, max_deletes: exact limits, instead of the shares that gitsync.yaml allows.
+    test: run the tests of what would be written first, and write nothing where one fails.
+    new_tenant: the tenant is meant to have no workflows yet.
+    with_words: also tell what changed in each workflow.
+
+    Raises, with nothing written, the gravest objection to its plan: InvalidInput with every problem of every file,
+    Conflict, Refused (a limit, a run that would be lost, nobody to ask), DatabaseError; then PlanStale where a workflow
+    moves meanwhile, LockNotAcquired where another run goes on, NotConverged where what was read back differs.
+    The report's error is what is left to say once the rest was written.
     """
     way = _Way.of(project, "push", wishes)
     is_here = wishes.get("ref", "HEAD") == "HEAD" and not project.git.is_bare
@@ -195,8 +207,10 @@ def apply(
 ) -> PushReport:
     """Do exactly what a saved plan says, or nothing; nobody is asked, since it was reviewed.
 
-    file: what messages call it. Raises PlanStale where a workflow of it has moved since, ConfigError (OTHER_ENVIRONMENT) for another database,
-    and what `push` raises.
+    saved: the plan of a `PlanReport`, or what `read_saved_plan` reads. file: what messages call it.
+    with_words: also tell what changed in each workflow.
+    Raises PlanStale where a workflow of it has moved since, ConfigError (OTHER_ENVIRONMENT) for another database, and
+    what `push` raises.
     """
     limits = replace(
         project.config.limits,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from gitsync.commands.project import Project
 from gitsync.commands.report import tell_unchecked
@@ -21,6 +22,9 @@ from gitsync.runtime.stubs import Outside
 from gitsync.testing.record import record
 from gitsync.testing.testfile import Setting
 from gitsync.workflow.types import Key
+
+_ANY_START: Final = Start()
+_NO_SETTING: Final = Setting()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +52,23 @@ def run(
     project: Project,
     key: str,
     *,
-    start: Start,
-    setting: Setting,
-    clock: Callable[[], float],
+    start: Start = _ANY_START,
+    setting: Setting = _NO_SETTING,
+    clock: Callable[[], float] = time.monotonic,
     ref: str | None = None,
     actions: Sequence[str] = (),
     on_step: Callable[[StepTrace], None] | None = None,
 ) -> RunReport:
     """Run a workflow with stubbed actions; nothing outside is touched.
 
-    start: payload or event, and which version. setting: stubs, script, secrets and time. clock: seconds, for the
-    budget. ref: from this commit; else from the chosen environment's database, or from the files where none is
-    chosen. actions: Python modules whose ACTIONS answer calls. on_step: told of each step, which may hold secrets.
-    Raises InvalidInput (UNKNOWN_WORKFLOW, …) where it cannot be run.
+    key: the workflow's. start: payload or event, and which version; without either, a sample of the payload is made.
+    setting: stubs, script, secrets and time. clock: seconds, for the budget.
+    ref: from this commit; else from the chosen environment's database, or from the files where none is chosen.
+    actions: Python modules whose ACTIONS answer calls. on_step: told of each step, which may hold secrets.
+    In the main thread the process has, meanwhile, a limit of memory and an alarm.
+
+    Raises InvalidInput (UNKNOWN_WORKFLOW, UNKNOWN_VERSION, RUN_STOPPED, …) where it cannot be run; a run that fails
+    is a result.
     """
     source = _source(project, ref)
     tell_unchecked(project.context, source.registry)

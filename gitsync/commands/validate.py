@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.commands.choosing import find_projects, open_index
-from gitsync.commands.context import Context, direct
+from gitsync.commands.context import Context, context_of, direct
 from gitsync.commands.file_project import Base, Checked, FileProject, check_project, check_tests
 from gitsync.commands.report import tell_unchecked
 from gitsync.errors import GitsyncError, InvalidInput, Problem
@@ -24,6 +24,7 @@ from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
+    from gitsync.commands.project import Project
     from gitsync.stores.git import Index
 
 
@@ -49,36 +50,39 @@ class ValidateReport:
 
 
 def validate(
-    context: Context,
+    project: Project | Context,
     files: Sequence[str | Path] = (),
     *,
     against: str | None = None,
     staged: bool = False,
     strict: bool = False,
 ) -> ValidateReport:
-    """Judge `files`, each under its own gitsync.yaml, or all of the project around the folder.
+    """Judge `files`, each under its own gitsync.yaml, or all of the project around the folder; no database is asked.
 
+    project: or a Context alone; no repository is needed, unless a revision or the index is named.
+    files: paths from the folder that the project was opened in.
     against: the revision whose published versions must be there still, unchanged. staged: judge what the next commit
     holds, pass over what is none of gitsync's, and look for calls of what it deletes. strict: count warnings as errors.
     Raises GitsyncError (NO_SUCH_FILE, NO_CONFIGURATION, CANNOT_READ).
     """
+    context = context_of(project)
     index = open_index(context.where) if staged else None
     checks: list[Checked] = []
     paths = [direct(context.where / file) for file in files]
     if not paths:
         paths = [context.where] if index is None else index.staged
-    for project, names, deleted in find_projects(
+    for each, names, deleted in find_projects(
         paths, where=context.where, index=index, is_strict=index is None
     ):
         chosen = names if files or index is not None else None
-        base = _base(context, project, against) if against else None
+        base = _base(context, each, against) if against else None
         with context.caller.count("reading the files") as count:
-            checks.append(check_project(project, chosen, base=base, gone=deleted, on_progress=count))
+            checks.append(check_project(each, chosen, base=base, gone=deleted, on_progress=count))
         if chosen is None:
-            checks.append(check_tests(project))
-        if not project.has_registry and index is None:
+            checks.append(check_tests(each))
+        if not each.has_registry and index is None:
             context.tell("note: no registry is configured, so actions and schemas are not checked")
-        tell_unchecked(context, project.registry)
+        tell_unchecked(context, each.registry)
     if index is not None and not checks:
         context.tell("nothing is staged that is gitsync's" if index.staged else "nothing is staged")
     problems = sorted({problem for checked in checks for problem in checked.problems})

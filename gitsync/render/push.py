@@ -33,7 +33,7 @@ def as_json(report: PushReport) -> dict[str, Any]:
         report.plan,
         environment=report.environment,
         commit=report.commit,
-        deployment=report.applied.number,
+        deployment=report.deployment,
         createdWorkflows=ids_json(report.applied.created),
         deletedWorkflows=ids_json(report.applied.deleted),
         relinked=calls_json(report.plan.relinked),

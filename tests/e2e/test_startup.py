@@ -139,3 +139,18 @@ def test_a_secret_is_worth_an_import(tmp_path: Path) -> None:
 
     assert code == 4
     assert "detect_secrets" in imported
+
+
+def test_importing_gitsync_imports_none_of_its_rooms_and_using_it_no_command_line(tmp_path: Path) -> None:
+    program = (
+        "import sys, gitsync; print(*(name for name in sys.modules if name.startswith('gitsync.')), end=';');"
+        "gitsync.push; print(*sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    at_first, _, when_used = done.stdout.partition(";")
+
+    assert at_first == ""
+    assert "gitsync.commands.push" in when_used.split()
+    assert not {"click", "rich", "gitsync.cli", "gitsync.render"} & set(when_used.split())

@@ -36,6 +36,7 @@ ALLOWED = {
     "doctor": STORES | {"config", "doctor"},
     "commands": COMMANDS,
     "render": COMMANDS | {"render"},
+    "api": COMMANDS | {"api"},
     "server": COMMANDS | {"logs", "render", "server"},
     "cli": COMMANDS | {"cli", "logs", "render", "repo_layout_example", "server"},
 }
