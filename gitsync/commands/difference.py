@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gitsync.errors import GitError, InvalidInput
-from gitsync.rules.inspection import read_stored_document
 from gitsync.rules.masked import Masker
 from gitsync.stores.git import GitRepository
 from gitsync.stores.git.commit import CommitSide
@@ -15,6 +14,7 @@ from gitsync.sync.model import Side
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.states import State
 from gitsync.workflow.diff import WorkflowDelta, compare_documents
+from gitsync.workflow.reading import read_stored_document
 from gitsync.workflow.summary import describe
 from gitsync.workflow.types import Digest, Document, Key
 

@@ -15,7 +15,6 @@ from gitsync.commands.context import Counter
 from gitsync.config import FILE_NAME, Config, parse_config
 from gitsync.errors import ConfigError, GitsyncError, InvalidInput, Problem
 from gitsync.rules.history import history_faults
-from gitsync.rules.inspection import Inspected, inspect, more_problems
 from gitsync.rules.names import (
     SUFFIX,
     collisions,
@@ -27,6 +26,7 @@ from gitsync.rules.together import UNKNOWN, Circles, Links, call_faults, is_clea
 from gitsync.rules.validator import Judge
 from gitsync.stores.disk import TESTS, Disk, Files, misplaced_files, test_names
 from gitsync.sync.limits import LARGEST
+from gitsync.workflow.reading import Inspected, inspect, more_problems
 from gitsync.workflow.references import may_call
 from gitsync.workflow.registry import Registry, read_registry
 from gitsync.workflow.scan import Scan

@@ -14,10 +14,10 @@ from gitsync.commands.choosing import find_projects, open_index
 from gitsync.commands.context import Context, context_of, direct
 from gitsync.commands.file_project import FileProject, in_place
 from gitsync.errors import GitsyncError, InvalidInput, Problem
-from gitsync.rules.inspection import read_stored_document
 from gitsync.rules.names import SUFFIX, is_workflow_name, name_fault
 from gitsync.stores.files import compare_and_set, look
 from gitsync.workflow.canonical import canonical_bytes
+from gitsync.workflow.reading import read_stored_document
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:

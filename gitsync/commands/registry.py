@@ -12,10 +12,10 @@ from gitsync.commands.context import Context
 from gitsync.commands.project import Project, read_settings
 from gitsync.commands.targets import open_server, server_of
 from gitsync.errors import ConfigError, Conflict, GitsyncError, InvalidInput
-from gitsync.rules.inspection import read_stored_document
 from gitsync.stores.disk import Disk
 from gitsync.stores.files import write_aside
 from gitsync.stores.http.offers import Offers
+from gitsync.workflow.reading import read_stored_document
 from gitsync.workflow.registry import Registry, read_registry
 from gitsync.workflow.registry_file import HEADER, registry_changes, render_registry
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from gitsync.commands.context import direct
 from gitsync.commands.project import registry_of
 from gitsync.errors import ConfigError, GitsyncError, InvalidInput
-from gitsync.rules.inspection import read_stored_document, read_workflow
 from gitsync.rules.names import SUFFIX
 from gitsync.stores.disk import TESTS, YAML, Disk, read_named, test_names
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.document import is_key
+from gitsync.workflow.reading import read_stored_document, read_workflow
 from gitsync.workflow.references import called_keys, may_call
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Document, Key

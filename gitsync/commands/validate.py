@@ -16,11 +16,11 @@ from gitsync.commands.file_project import Base, Checked, FileProject, check_proj
 from gitsync.commands.report import tell_unchecked
 from gitsync.errors import GitsyncError, InvalidInput, Problem
 from gitsync.rules.catalogue import RULES, find_rule, suggest_rule
-from gitsync.rules.inspection import read_stored_document
 from gitsync.rules.names import SUFFIX
 from gitsync.rules.rule import Rule
 from gitsync.stores.disk import Disk
 from gitsync.workflow.canonical import digest_of
+from gitsync.workflow.reading import read_stored_document
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:

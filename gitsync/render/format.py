@@ -40,8 +40,8 @@ def _difference_lines(difference: Reformatted) -> Iterator[str]:
     import difflib
     import re
 
-    from gitsync.rules.inspection import read_stored_document
     from gitsync.rules.masked import Masker
+    from gitsync.workflow.reading import read_stored_document
 
     name = difference.name
     masker = Masker()

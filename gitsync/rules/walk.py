@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from gitsync.rules import secrets
+from gitsync.rules.expression_reads import Reading, is_harmless, read_expression, roots_of
 from gitsync.rules.inputs import check_inputs
 from gitsync.rules.paths import SCOPED, assigned_name, path_fault
-from gitsync.rules.reading import Reading, is_harmless, read_expression, roots_of
 from gitsync.rules.rule import Spot
 from gitsync.workflow.dependencies import action_of
 from gitsync.workflow.references import CALL

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
-from gitsync.rules.inspection import read_workflow
 from gitsync.rules.names import SUFFIX
 from gitsync.stores.disk import Disk, misplaced_files
 from gitsync.stores.files import Held, compare_and_set, look
@@ -17,6 +16,7 @@ from gitsync.sync.limits import LARGEST
 from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.document import is_key
+from gitsync.workflow.reading import read_workflow
 from gitsync.workflow.types import Document, Key
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from gitsync.errors import Conflict, InvalidInput, PlanStale, Problem
 from gitsync.rules.calls import missing_dependencies
-from gitsync.rules.inspection import check_dependencies, check_references
 from gitsync.rules.rule import Severity
 from gitsync.rules.validator import Judge, forgive
 from gitsync.sync.compare import LedgerSide
 from gitsync.sync.model import Mark
 from gitsync.workflow.bundle import Bundle
+from gitsync.workflow.reading import check_dependencies, check_references
 from gitsync.workflow.references import raw_calls
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Digest, Document, Key

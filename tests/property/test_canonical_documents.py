@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.rules.inspection import read_stored_document, read_workflow
 from gitsync.workflow.bundle import make_bundle, offline_id, read_bundle
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import iter_definitions, normalise
+from gitsync.workflow.reading import read_stored_document, read_workflow
 from gitsync.workflow.references import called_keys, iter_calls, raw_calls, to_ids, to_references
 from gitsync.workflow.types import Document, Key
 from tests.support.documents import definitions, documents, texts

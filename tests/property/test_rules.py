@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsync.rules.catalogue import RULES
-from gitsync.rules.inspection import inspect
 from gitsync.rules.validator import Judge
 from gitsync.workflow.canonical import canonical_bytes
+from gitsync.workflow.reading import inspect
 from gitsync.workflow.registry import ActionOffer, Registry, read_registry
 from gitsync.workflow.scan import json_path
 from gitsync.workflow.types import Document, Key

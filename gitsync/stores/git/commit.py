@@ -12,12 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem, oversized_file
-from gitsync.rules.inspection import (
-    check_references,
-    inspect,
-    locate,
-    read_stored_document,
-)
 from gitsync.rules.names import (
     SUFFIX,
     doubtful_names,
@@ -36,6 +30,12 @@ from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import is_key
 from gitsync.workflow.parse import parse_again
+from gitsync.workflow.reading import (
+    check_references,
+    inspect,
+    locate,
+    read_stored_document,
+)
 from gitsync.workflow.references import called_keys, may_call, raw_calls
 from gitsync.workflow.types import Digest, Document, Key
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from statistics import mean
 
 from benchmarks.generate import edit_workflow, iter_workflows, key_of, make_workflow
-from gitsync.rules.inspection import inspect
 from gitsync.rules.validator import Judge
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import REFERENCE
+from gitsync.workflow.reading import inspect
 from gitsync.workflow.references import called_keys
 
 SIZE = 600

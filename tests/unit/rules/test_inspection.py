@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from gitsync.errors import InvalidInput, Problem
-from gitsync.rules.inspection import (
+from gitsync.workflow.canonical import canonical_bytes
+from gitsync.workflow.reading import (
     check_dependencies,
     check_references,
     read_stored_document,
     read_workflow,
 )
-from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 from gitsync.workflow.types import Key
 from tests.support.documents import action, call, definition, document

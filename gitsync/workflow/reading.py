@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from gitsync.errors import InvalidInput, Problem
 from gitsync.rules.calls import check_dependencies, check_references
-from gitsync.rules.form import action_faults, form_faults, header_faults
 from gitsync.rules.rule import Fault, Severity
 from gitsync.rules.validator import Judge
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest, dump_plain
 from gitsync.workflow.document import FORMAT, is_key, normalise
+from gitsync.workflow.form import action_faults, form_faults, header_faults
 from gitsync.workflow.parse import invalid_input, parse_json, parse_plain, scan_bytes
 from gitsync.workflow.scan import Path, json_path
 from gitsync.workflow.types import Digest, Document, Json, Key
