@@ -255,7 +255,7 @@ def judged(
     documents: Iterator[tuple[Key, Document]], side: CommitSide, warnings: list[str]
 ) -> Iterator[tuple[Key, Document]]:
     """The documents as they come; a backup loses nothing, so what is invalid is pulled, and warned of."""
-    from gitsync.workflow.reading import accept_document
+    from gitsync.workflow.form import accept_document
 
     for key, document in documents:
         faults = accept_document(document, expected=key)

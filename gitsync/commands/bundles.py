@@ -12,7 +12,7 @@ from gitsync.commands.project import Project, read_settings
 from gitsync.commands.targets import choose_environment, open_store, warn_of_hidden
 from gitsync.errors import Conflict, InvalidInput, Problem
 from gitsync.rules.rule import Severity
-from gitsync.rules.validator import Judge
+from gitsync.rules.validator import Validator
 from gitsync.stores.bundle import BundleSide
 from gitsync.stores.folder import Folder
 from gitsync.sync.compare import select_keys
@@ -80,8 +80,8 @@ def export_commit(
     """
     side = project.commit_side(ref)
     chosen = select_keys(side.blobs, keys)
-    judge = Judge(settings=project.config.rules)
-    problems = [problem for _, facts in side.examine(chosen, judge) for problem in facts.problems]
+    validator = Validator(settings=project.config.rules)
+    problems = [problem for _, facts in side.examine(chosen, validator) for problem in facts.problems]
     errors = [problem for problem in problems if problem.severity == Severity.ERROR]
     _check_files([*errors, *(() if keys else (*side.strays, *side.misplaced))])
     bundle = write_bundle(side, chosen, exported_at=exported_at)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.commands.choosing import find_projects, open_index
 from gitsync.commands.context import Context, context_of, direct
-from gitsync.commands.file_project import FileProject, in_place
+from gitsync.commands.file_project import FileProject
 from gitsync.errors import GitsyncError, InvalidInput, Problem
-from gitsync.rules.names import SUFFIX, is_workflow_name, name_fault
+from gitsync.rules.names import is_workflow_name
 from gitsync.stores.files import compare_and_set, look
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.reading import read_stored_document
@@ -118,10 +118,9 @@ def _keys(project: FileProject, names: Collection[str] | None) -> Iterator[Key]:
     """Yield the workflows among `names`, of all files where it is ``None``."""
     if project.config is None or project.obstacles:
         return
-    for name in in_place(project.names if names is None else names):
-        fault = name_fault(name, is_regular=project.names.get(name, True))
-        if fault is None or fault.rule == "UNPORTABLE_NAME":
-            yield Key(name.removesuffix(SUFFIX))
+    for name in project.in_place(names):
+        if (key := project.tree.key(name)) is not None:
+            yield key
 
 
 def _reformatted(project: FileProject, key: Key) -> Reformatted:

@@ -14,7 +14,7 @@ from gitsync.commands.context import Context
 from gitsync.commands.targets import choose_environment, follow_files, open_database, open_store
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError, GitError, InvalidInput
-from gitsync.rules.validator import Judge
+from gitsync.rules.validator import Validator
 from gitsync.stores.disk import Disk
 from gitsync.stores.git import ZERO, GitRepository
 from gitsync.stores.git.commit import CommitSide, WorkTree
@@ -158,7 +158,7 @@ class Project:
         is_loading: the documents that differ will be asked for.
         """
         over = overlay or {}
-        judge = Judge(registry, self.config_at(side.commit).rules)
+        validator = Validator(registry, self.config_at(side.commit).rules)
         context = self.context
         follow_files(database, side)
         files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
@@ -169,12 +169,12 @@ class Project:
             files=files,
             examine=lambda keys: context.watch(
                 "reading the commit",
-                side.examine([key for key in keys if key not in over], judge),
+                side.examine([key for key in keys if key not in over], validator),
                 len(keys),
             ),
             history=self.history(side, database.identity()),
             select=select,
-            rules=judge,
+            rules=validator,
         )
         return replace(comparison, misplaced=tuple(side.misplaced))
 

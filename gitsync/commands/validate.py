@@ -5,22 +5,27 @@ Light, since a hook of pre-commit imports it on every commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.commands.choosing import find_projects, open_index
-from gitsync.commands.context import Context, context_of, direct
-from gitsync.commands.file_project import Base, Checked, FileProject, check_project, check_tests
+from gitsync.commands.context import Context, Counter, context_of, direct
+from gitsync.commands.file_project import FileProject
 from gitsync.commands.report import tell_unchecked
+from gitsync.commands.workers import map_chunks
 from gitsync.errors import GitsyncError, InvalidInput, Problem
 from gitsync.rules.catalogue import RULES, find_rule, suggest_rule
-from gitsync.rules.names import SUFFIX
+from gitsync.rules.folder import FolderLinks, check_calls, check_files, mentions
+from gitsync.rules.history import Base
+from gitsync.rules.names import SUFFIX, collisions
 from gitsync.rules.rule import Rule
-from gitsync.stores.disk import Disk
+from gitsync.stores.disk import TESTS, Disk, test_names
 from gitsync.workflow.canonical import digest_of
+from gitsync.workflow.faults import Fault
 from gitsync.workflow.reading import read_stored_document
+from gitsync.workflow.scan import Scan
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
@@ -77,7 +82,7 @@ def validate(
         chosen = names if files or index is not None else None
         base = _base(context, each, against) if against else None
         with context.caller.count("reading the files") as count:
-            checks.append(check_project(each, chosen, base=base, gone=deleted, on_progress=count))
+            checks.append(check_project(each, chosen, base=base, deleted=deleted, count=count))
         if chosen is None:
             checks.append(check_tests(each))
         if not each.has_registry and index is None:
@@ -91,6 +96,90 @@ def validate(
         problems=[replace(problem, severity="error") for problem in problems] if strict else problems,
         read_line=_line_reader(context.where, index),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was looked at, and what is wrong with it; both sorted."""
+
+    files: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def check_project(
+    project: FileProject,
+    names: Collection[str] | None = None,
+    *,
+    base: Base | None = None,
+    deleted: Collection[Key] = (),
+    count: Counter | None = None,
+) -> Checked:
+    """Judge the files of these names, or all of them where `names` is ``None``.
+
+    deleted: keys whose files are being deleted; every file that still calls one of them is judged for that.
+    """
+    misplaced = project.misplaced_among(names)
+    problems = [*project.problems, *misplaced]
+    if project.config is None:
+        return Checked((project.shown(project.file),), tuple(problems))
+    tree, validator = project.tree, project.validator
+    chosen = project.in_place(names)
+    for name in chosen:
+        if (fault := tree.fault(name)) is not None:
+            problems += _problems_of_name(project, name, fault)
+    for name, fault in collisions(tree.names):
+        if names is None or name in names:
+            problems += _problems_of_name(project, name, fault)
+    keys = [key for name in chosen if (key := tree.key(name)) is not None]
+    links = FolderLinks(frozenset(tree.keys), project.parse)
+    project.files.prepare(project.path(key) for key in (tree.keys if deleted else keys))
+    parts = map_chunks(lambda part: check_files(part, project.parse, validator, base=base), keys)
+    for problems_of_part, links_of_part in parts:
+        problems += problems_of_part
+        links.known |= links_of_part
+        if count is not None:
+            count(len(links.known), len(keys))
+    problems += check_calls(keys, links, validator)
+    if deleted:
+        others = sorted(links.keys_of_files.difference(keys))
+        callers = [key for key in others if _mentions(project, key, deleted)]
+        problems += check_calls(callers, links, validator, of=deleted)
+    files = {project.prefix + name for name in chosen} | {problem.file for problem in misplaced}
+    return Checked(tuple(sorted(files)), tuple(sorted(set(problems))))
+
+
+def _problems_of_name(project: FileProject, name: str, fault: Fault) -> Iterator[Problem]:
+    """Yield a fault of a file's name, which has no place in the file."""
+    file, key = project.prefix + name, name.removesuffix(SUFFIX)
+    for problem in project.validator.problems([fault], Scan(""), file=file, key=key):
+        yield replace(problem, line=0, column=0, path="")
+
+
+def _mentions(project: FileProject, key: Key, others: Collection[Key]) -> bool:
+    try:
+        return mentions(project.read(key), others)
+    except InvalidInput:
+        return False
+
+
+def check_tests(project: FileProject) -> Checked:
+    """Judge the test files beside a project's ``gitsync.yaml``, each by its form alone."""
+    folder = project.file.parent / TESTS
+    try:
+        paths = [folder / name for name in test_names(project.files, folder)]
+    except InvalidInput as error:
+        return Checked((), project.shown_problems(error))
+    if not paths:
+        return Checked((), ())
+    from gitsync.testing.testfile import read_test_file  # which a hook without tests does not need
+
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            problems += read_test_file(project.content(path), file=project.shown(path)).problems
+        except InvalidInput as error:
+            problems += error.problems
+    return Checked(tuple(map(project.shown, paths)), tuple(problems))
 
 
 def explain(name: str) -> Rule:
@@ -115,8 +204,8 @@ def _base(context: Context, project: FileProject, revision: str) -> Base | None:
 
     with open_project(replace(context, where=project.file.parent)) as opened:
         side = opened.commit_side(revision)
-        keys = [Key(name.removesuffix(SUFFIX)) for name in project.names if name.endswith(SUFFIX)]
-        moved = [key for key in keys if key in side.blobs and _digest(project, key) != side.blobs[key]]
+        keys = [key for key in project.tree.keys if key in side.blobs]
+        moved = [key for key in keys if _digest(project, key) != side.blobs[key]]
         documents = {}
         contents = opened.git.read_blobs(side.blobs[key] for key in moved)
         for key, (oid, data) in zip(moved, contents, strict=True):

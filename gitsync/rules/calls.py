@@ -8,9 +8,9 @@ from typing import Any
 
 from gitsync.errors import Problem
 from gitsync.rules.definition import iter_placed
-from gitsync.rules.rule import Fault
 from gitsync.workflow.dependencies import action_of
 from gitsync.workflow.document import REFERENCE
+from gitsync.workflow.faults import Fault
 from gitsync.workflow.references import called_keys, iter_calls, raw_calls
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.scan import Path, json_path

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gitsync.rules.rule import Fault, Spot
+from gitsync.rules.rule import Spot
 from gitsync.rules.secrets import redact, values_of
 from gitsync.rules.triggers import check_trigger
 from gitsync.rules.walk import walk_definition, walk_trigger
+from gitsync.workflow.faults import Fault
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.scan import Path
 from gitsync.workflow.schema import accepts, iter_faults

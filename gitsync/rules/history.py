@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from gitsync.rules.rule import Fault
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.types import Document
+from gitsync.workflow.faults import Fault
+from gitsync.workflow.types import Document, Key
 
 _CURE: Final = "publish another version instead"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An earlier revision: key → the document that it held, for those that differ from the files now."""
+
+    revision: str
+    documents: Mapping[Key, Document]
 
 
 def history_faults(before: Document, after: Document, *, revision: str) -> Iterator[Fault]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import orjson
 
 from gitsync.errors import Problem
-from gitsync.rules.rule import Fault
 from gitsync.workflow.document import FORMAT, is_key
+from gitsync.workflow.faults import Fault
+from gitsync.workflow.types import Key
 
 SUFFIX: Final = ".json"
 CONFIG_NAME: Final = "gitsync.yaml"
@@ -24,6 +27,42 @@ _DEVICES: Final = frozenset(
 
 Source: Microsoft, "Naming Files, Paths, and Namespaces".
 """
+
+
+@dataclass(frozen=True)
+class WorkflowTree:
+    """Which files of a folder are workflows; one answer for a commit, the index and the disk.
+
+    entries: what stands directly in the folder, by name, and whether it is a regular file.
+    """
+
+    entries: Mapping[str, bool]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names that stand for workflows, well named or not, sorted."""
+        return sorted(name for name in self.entries if is_workflow_name(name))
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        """The workflows that there are, sorted by name."""
+        return [key for name in self.names if (key := self.key(name)) is not None]
+
+    @cached_property
+    def strays(self) -> list[tuple[str, Fault]]:
+        """The names that stand for workflows where there can be none, each with what is wrong with it."""
+        faults = ((name, self.fault(name)) for name in self.names if self.key(name) is None)
+        return [(name, fault) for name, fault in faults if fault is not None]
+
+    def key(self, name: str) -> Key | None:
+        """Return the workflow that the file of this name holds, ``None`` where it can be none."""
+        fault = self.fault(name)
+        is_workflow = fault is None or fault.rule == "UNPORTABLE_NAME"  # which stands in nobody's way here
+        return Key(name.removesuffix(SUFFIX)) if is_workflow else None
+
+    def fault(self, name: str) -> Fault | None:
+        """Return what is wrong with a file's name, or with what stands under it."""
+        return name_fault(name, is_regular=self.entries.get(name, True))
 
 
 def is_workflow_name(name: str) -> bool:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitsync.workflow.scan import Path
-
 
 class Severity(enum.StrEnum):
     """What a fault means: an error stops a push and fails a check, a warning is told."""
@@ -58,20 +56,6 @@ class Rule:
     def name(self) -> str:
         """The id as ``gitsync.yaml`` has it."""
         return self.id.lower().replace("_", "-")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong in a value, at `path`; a Problem once file, line and column are known.
-
-    offset: of the character in the text at `path` that is to blame, ``None`` for the text as a whole.
-    """
-
-    path: Path
-    rule: str
-    message: str
-    cure: str = ""
-    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gitsync.rules.definition import iter_placed
-from gitsync.rules.rule import Fault
 from gitsync.workflow.document import REFERENCE, iter_definitions
+from gitsync.workflow.faults import Fault
 from gitsync.workflow.references import call_steps, iter_calls
 from gitsync.workflow.scan import Path
 from gitsync.workflow.steps import BRANCHES

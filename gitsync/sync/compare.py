@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gitsync.errors import GitsyncError, Problem, Refused
-from gitsync.rules.validator import Judge
+from gitsync.rules.validator import Validator
 from gitsync.sync.flight import RunsSide
 from gitsync.sync.model import Change, Deployment, Mark, MarkKind, Side, Snapshot
 from gitsync.sync.plan import NOT_SHOWN, Entry
@@ -38,7 +38,7 @@ class FileFacts(Protocol):
         """Those problems that stop a push; empty for a valid file."""
 
     def beside(self, held: Counter[tuple[str, str, str]]) -> FileFacts:
-        """This, with what the database holds already no worse than a warning (`Judge.held_faults`)."""
+        """This, with what the database holds already no worse than a warning (`Validator.count_faults`)."""
 
     @property
     def calls(self) -> frozenset[Key]:
@@ -150,7 +150,7 @@ def compare(
     examine: Examine,
     history: MakeHistory,
     select: Sequence[str] = (),
-    rules: Judge | None = None,
+    rules: Validator | None = None,
 ) -> Comparison:
     """Every selected key with what both sides hold, its base and its state.
 
@@ -168,7 +168,7 @@ def compare(
     if rules is not None:
         faulty = [key for key, fact in facts.items() if key in held and fact.errors]
         for key, document in database.load(faulty) if faulty else ():
-            facts[key] = facts[key].beside(rules.held_faults(document))
+            facts[key] = facts[key].beside(rules.count_faults(document))
     now = dict(files) | {key: fact.digest for key, fact in facts.items()}
     unreadable = snapshot.unreadable
     doubtful = [key for key in differing if key not in unreadable and now.get(key) != held.get(key)]

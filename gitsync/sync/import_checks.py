@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gitsync.errors import Conflict, InvalidInput, PlanStale, Problem
-from gitsync.rules.calls import missing_dependencies
+from gitsync.rules.calls import check_dependencies, check_references, missing_dependencies
 from gitsync.rules.rule import Severity
-from gitsync.rules.validator import Judge, forgive
+from gitsync.rules.validator import Validator, forgive
 from gitsync.sync.compare import LedgerSide
 from gitsync.sync.model import Mark
 from gitsync.workflow.bundle import Bundle
-from gitsync.workflow.reading import check_dependencies, check_references
 from gitsync.workflow.references import raw_calls
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Digest, Document, Key
@@ -148,7 +147,7 @@ def _is_as_written(digest: Digest, marks: Sequence[Mark]) -> bool:
 
 
 def check_rules(
-    bundle: Bundle, differing: Sequence[Key], held: Mapping[Key, Document], judge: Judge
+    bundle: Bundle, differing: Sequence[Key], held: Mapping[Key, Document], validator: Validator
 ) -> list[Problem]:
     """What the rules warn of in the documents that differ; raises InvalidInput for their errors.
 
@@ -156,9 +155,9 @@ def check_rules(
     """
     problems: list[Problem] = []
     for key in differing:
-        found = judge.problems_without_text(bundle.documents[key], file=bundle.file)
+        found = validator.problems_without_text(bundle.documents[key], file=bundle.file)
         if key in held and _errors(found):
-            found = forgive(found, judge.held_faults(held[key]))
+            found = forgive(found, validator.count_faults(held[key]))
         problems += found
     if errors := _errors(problems):
         rules = {problem.rule for problem in errors}

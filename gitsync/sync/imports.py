@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gitsync.errors import Problem
 from gitsync.rules.rule import Severities
-from gitsync.rules.validator import Judge
+from gitsync.rules.validator import Validator
 from gitsync.sync.compare import LedgerSide
 from gitsync.sync.import_checks import (
     check_calls,
@@ -110,7 +110,7 @@ def plan_import(
     if policy.expected is not None:
         check_expected(policy.expected, wanted, there)
     differing = [key for key in sorted(wanted) if there.get(key) != wanted[key]]
-    problems = check_rules(bundle, differing, held, Judge(registry, policy.rules))
+    problems = check_rules(bundle, differing, held, Validator(registry, policy.rules))
     if not policy.force:
         check_existing(bundle, target, update=policy.update, wanted=wanted, there=there)
     changes = tuple(

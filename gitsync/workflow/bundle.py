@@ -14,8 +14,9 @@ from typing import Any, Final
 from gitsync.errors import InvalidInput, Problem
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import FORMAT, FORMAT_VERSION, REFERENCE, iter_definitions
+from gitsync.workflow.faults import Fault, locate, problems_of
+from gitsync.workflow.form import accept_document
 from gitsync.workflow.parse import invalid_input, parse_json, parse_stored
-from gitsync.workflow.reading import Fault, accept_document, locate, problems_of
 from gitsync.workflow.references import called_keys, raw_calls, to_ids, to_references
 from gitsync.workflow.scan import MAX_FAULTS
 from gitsync.workflow.schema import accepts, iter_faults, type_name

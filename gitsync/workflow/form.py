@@ -6,15 +6,43 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-from gitsync.rules.rule import Fault
 from gitsync.workflow import canonical
 from gitsync.workflow.canonical import MAX_SAFE_INTEGER
-from gitsync.workflow.document import FORMAT, FORMAT_VERSION, as_amount, is_key
+from gitsync.workflow.document import FORMAT, FORMAT_VERSION, as_amount, is_key, normalise
+from gitsync.workflow.faults import Fault
 from gitsync.workflow.scan import Path
 from gitsync.workflow.schema import accepts, iter_faults, type_name
 from gitsync.workflow.types import Document, Json, Key
 
 _THRESHOLD: Final = ("metadata", "failureRateThreshold")
+
+
+def accept_document(value: Document, *, expected: Key | None) -> list[Fault]:
+    """Return what of a workflow, whose header is right, a database could not hold; without a fault it's normal then.
+
+    expected: the key that it must have.
+    """
+    faults = list(form_faults(value, expected=expected))
+    if has_shape(value):
+        faults += action_faults(normalise(value))
+    return faults
+
+
+def has_shape(value: Json) -> bool:
+    """Return whether `value` has the parts of a workflow, whatever is in them, so that it can be compared and shown."""
+    if not isinstance(value, dict) or not is_key(value.get("key")) or value.get("format") != FORMAT:
+        return False
+    draft, versions = value.get("draft"), value.get("publishedVersions")
+    return (
+        isinstance(value.get("metadata"), dict)
+        and isinstance(draft, dict)
+        and "definition" in draft
+        and isinstance(versions, list)
+        and all(
+            isinstance(entry, dict) and isinstance(entry.get("version"), int) and "definition" in entry
+            for entry in versions
+        )
+    )
 
 
 def form_faults(value: Document, *, expected: Key | None, is_plain: bool = False) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ from gitsync.commands.format import format as format_files
 from gitsync.commands.validate import explain, validate
 from gitsync.errors import GitsyncError
 from gitsync.workflow.canonical import canonical_bytes
-from tests.support.documents import action, document
+from tests.support.documents import action, call, definition, document
 
 
 @pytest.fixture
@@ -63,6 +63,18 @@ def test_files_are_meant_from_the_folder_of_the_context(folder: Path) -> None:
     context = Context(where=folder / "workflows")
 
     assert list(validate(context, ["a.json"]).files) == ["a.json"]
+
+
+def test_a_file_of_a_newer_format_is_told_with_the_calls_of_its_versions(folder: Path) -> None:
+    newer = document("a", versions=((1, definition(call("key:nobody")), None),)) | {"formatVersion": 2}
+    (folder / "workflows" / "a.json").write_bytes(canonical_bytes(newer))
+
+    report = validate(Context(where=folder), ["workflows/a.json"])
+
+    assert [(problem.rule, problem.path) for problem in report.problems] == [
+        ("UNSUPPORTED_FORMAT_VERSION", "$.formatVersion"),
+        ("UNRESOLVED_REFERENCE", "$.publishedVersions[0].definition.steps[0].workflowId"),
+    ]
 
 
 def test_an_unknown_rule_has_a_suggestion() -> None:

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsync.rules.catalogue import RULES
-from gitsync.rules.validator import Judge
+from gitsync.rules.validator import Validator
 from gitsync.workflow.canonical import canonical_bytes
-from gitsync.workflow.reading import inspect
+from gitsync.workflow.reading import parse_workflow
 from gitsync.workflow.registry import ActionOffer, Registry, read_registry
 from gitsync.workflow.scan import json_path
 from gitsync.workflow.types import Document, Key
@@ -25,7 +25,7 @@ from tests.support.effort import some
 
 EXAMPLE: Final = Path(__file__).parents[2] / "repo_layout_example"
 FILES: Final = sorted((EXAMPLE / "workflows").glob("*.json"))
-JUDGE: Final = Judge(
+VALIDATOR: Final = Validator(
     read_registry((EXAMPLE / "registry.yaml").read_bytes(), file="registry.yaml"), reads_text=True
 )
 MUTATIONS: Final = ("drop", "type", "extra", "empty", "huge")
@@ -151,10 +151,10 @@ def test_a_mutated_field_is_noticed_or_harmless(file: Path) -> None:
         if changed is None:
             continue
         data = canonical_bytes(changed)
-        found = inspect(data, file=file.name, key=Key(file.stem), judge=JUDGE)
-        check_places(data, found.problems)
+        problems = VALIDATOR.check(parse_workflow(data, file=file.name, key=Key(file.stem)))
+        check_places(data, problems)
         shown = json_path(path)
-        if not found.problems and not any(re.fullmatch(pattern, shown) for pattern in HARMLESS[kind]):
+        if not problems and not any(re.fullmatch(pattern, shown) for pattern in HARMLESS[kind]):
             unnoticed.append(f"{kind} {shown}")
 
     assert unnoticed == []
@@ -267,18 +267,16 @@ def test_any_workflow_is_judged_without_a_fault_of_our_own(
     document["metadata"]["trigger"] = other
     data = canonical_bytes(document)
 
-    for judge in (Judge(OFFERS, reads_text=True), Judge()):
-        found = inspect(data, file="a.json", key=Key(document["key"]), judge=judge)
-
-        check_places(data, found.problems)
+    for validator in (Validator(OFFERS, reads_text=True), Validator()):
+        check_places(data, validator.check(parse_workflow(data, file="a.json", key=Key(document["key"]))))
 
 
 @given(data=st.one_of(st.binary(max_size=60), json_values.map(lambda value: json.dumps(value).encode())))
 def test_any_file_is_judged_without_a_fault_of_our_own(data: bytes) -> None:
-    found = inspect(data, file="a.json", key=Key("a"), judge=Judge(OFFERS, reads_text=True))
+    problems = Validator(OFFERS, reads_text=True).check(parse_workflow(data, file="a.json", key=Key("a")))
 
-    assert found.errors
-    check_places(data.removeprefix(b"\xef\xbb\xbf"), found.problems)
+    assert any(problem.severity == "error" for problem in problems)
+    check_places(data.removeprefix(b"\xef\xbb\xbf"), problems)
 
 
 @given(document=documents(), cut=st.integers(0, 4_000), insert=st.text(max_size=3))
@@ -289,6 +287,6 @@ def test_a_damaged_file_is_judged_without_a_fault_of_our_own(
     place = cut % len(text)
     data = (text[:place] + insert + text[place + 1 :]).encode("utf-8", "surrogatepass")
 
-    found = inspect(data, file="a.json", key=Key(document["key"]), judge=Judge(OFFERS, reads_text=True))
+    file = parse_workflow(data, file="a.json", key=Key(document["key"]))
 
-    check_places(data, found.problems)
+    check_places(data, Validator(OFFERS, reads_text=True).check(file))

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 
 from gitsync.config import parse_config
 from gitsync.errors import GitsyncError
-from gitsync.rules.validator import Judge
+from gitsync.rules.validator import Validator
 from gitsync.stores.git.commit import examine
 from gitsync.sync.model import Action, Change
 from gitsync.sync.push import PushOptions
@@ -84,7 +84,9 @@ def sealed(data: bytes) -> bytes:
 
 def read_workflow(data: bytes) -> None:
     for registry in (None, read_registry(REGISTRIES[0], file="registry.yaml")):
-        examine(data, key=Key("a"), file="workflows/a.json", judge=Judge(registry), oid=digest_of(data))
+        examine(
+            data, key=Key("a"), file="workflows/a.json", validator=Validator(registry), oid=digest_of(data)
+        )
 
 
 def fault_of(read: Callable[[], object]) -> GitsyncError | None:

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gitsync.commands.file_project import Base, Checked, FileProject, check_project
+from gitsync.commands.file_project import FileProject
+from gitsync.commands.validate import Checked, check_project
+from gitsync.rules.history import Base
 from gitsync.rules.rule import Example
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import normalise

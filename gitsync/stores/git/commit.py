@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem, oversized_file
+from gitsync.rules.calls import check_references
 from gitsync.rules.names import (
     SUFFIX,
+    WorkflowTree,
     doubtful_names,
     find_out_of_place,
-    is_workflow_name,
-    name_fault,
 )
 from gitsync.rules.rule import Severity
-from gitsync.rules.validator import Judge, forgive
+from gitsync.rules.validator import Validator, forgive
 from gitsync.stores.disk import Disk, misplaced_files
 from gitsync.stores.files import Held, compare_and_set, look, remove_leftovers
 from gitsync.stores.git import ZERO, GitRepository, TreeEntry, broken_object
@@ -29,13 +29,9 @@ from gitsync.sync.limits import LARGEST
 from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import is_key
+from gitsync.workflow.faults import locate
 from gitsync.workflow.parse import parse_again
-from gitsync.workflow.reading import (
-    check_references,
-    inspect,
-    locate,
-    read_stored_document,
-)
+from gitsync.workflow.reading import parse_workflow, read_stored_document
 from gitsync.workflow.references import called_keys, may_call, raw_calls
 from gitsync.workflow.types import Digest, Document, Key
 
@@ -62,7 +58,7 @@ class Examined:
         return tuple(problem for problem in self.problems if problem.severity == Severity.ERROR)
 
     def beside(self, held: Counter[tuple[str, str, str]]) -> Examined:
-        """This, where the database holds these faults already (`Judge.held_faults`)."""
+        """This, where the database holds these faults already (`Validator.count_faults`)."""
         return replace(self, problems=tuple(forgive(self.problems, held)))
 
 
@@ -110,29 +106,22 @@ class CommitSide:
         return {} if self.commit == ZERO else self.git.tree(self.commit, self.folder)
 
     @cached_property
-    def _listing(self) -> tuple[dict[Key, Digest], list[Problem]]:
-        held: dict[Key, Digest] = {}
-        problems = []
-        for name, entry in sorted(self._tree.items()):
-            if not is_workflow_name(name):
-                continue
-            file = f"{self.folder}/{name}" if self.folder else name
-            fault = name_fault(name, is_regular=entry.mode in _REGULAR)
-            if fault is None or fault.rule == "UNPORTABLE_NAME":
-                held[Key(name.removesuffix(SUFFIX))] = Digest(entry.oid)
-            else:
-                problems.append(Problem(file, rule=fault.rule, message=fault.message, cure=fault.cure))
-        return held, problems
+    def _workflows(self) -> WorkflowTree:
+        return WorkflowTree({name: entry.mode in _REGULAR for name, entry in self._tree.items()})
 
-    @property
+    @cached_property
     def blobs(self) -> Mapping[Key, Digest]:
         """Key → blob id as it stands in the tree, normal or not."""
-        return self._listing[0]
+        return {key: Digest(self._tree[key + SUFFIX].oid) for key in self._workflows.keys}
 
-    @property
+    @cached_property
     def strays(self) -> Sequence[Problem]:
         """Files in the folder that can be no workflow."""
-        return self._listing[1]
+        prefix = f"{self.folder}/" if self.folder else ""
+        return [
+            Problem(prefix + name, rule=fault.rule, message=fault.message, cure=fault.cure)
+            for name, fault in self._workflows.strays
+        ]
 
     @cached_property
     def misplaced(self) -> Sequence[Problem]:
@@ -157,7 +146,7 @@ class CommitSide:
         """The tree as it stands: a blob that isn't in normal form has its own id here."""
         return Snapshot(self.commit, self.blobs)
 
-    def examine(self, keys: Collection[Key], judge: Judge) -> Iterator[tuple[Key, Examined]]:
+    def examine(self, keys: Collection[Key], validator: Validator) -> Iterator[tuple[Key, Examined]]:
         """Each file's normal digest and all its faults; streamed, in the order of the keys."""
         ordered = sorted(key for key in keys if key in self.blobs)
         contents = self.git.read_blobs(self.blobs[key] for key in ordered)
@@ -165,7 +154,7 @@ class CommitSide:
             if len(data) > self.largest:
                 yield key, Examined(Digest(oid), self._too_large(key, data).problems)
                 continue
-            found = examine(data, key=key, file=self.path(key), judge=judge, oid=Digest(oid))
+            found = examine(data, key=key, file=self.path(key), validator=validator, oid=Digest(oid))
             if found.digest == oid and not found.errors:
                 self._normal.add(oid)
             yield key, found
@@ -387,13 +376,14 @@ def check_blob(data: bytes, oid: str) -> None:
         raise broken_object(oid)
 
 
-def examine(data: bytes, *, key: Key, file: str, judge: Judge, oid: Digest) -> Examined:
+def examine(data: bytes, *, key: Key, file: str, validator: Validator, oid: Digest) -> Examined:
     """The normal digest of one file, with every fault in it."""
     check_blob(data, oid)
-    found = inspect(data, file=file, key=key, judge=judge)
-    if found.document is None:
-        return Examined(oid, found.problems)
-    digest = oid if found.normal is not None else found.digest or oid
+    workflow = parse_workflow(data, file=file, key=key)
+    problems, document = validator.check(workflow), workflow.document
+    if document is None:
+        return Examined(oid, problems)
+    digest = oid if workflow.is_normal else workflow.digest or oid
     if not may_call(data):
-        return Examined(digest, found.problems)
-    return Examined(digest, found.problems, called_keys(found.document), raw_calls(found.document))
+        return Examined(digest, problems)
+    return Examined(digest, problems, called_keys(document), raw_calls(document))

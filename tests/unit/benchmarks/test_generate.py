@@ -3,10 +3,10 @@ from __future__ import annotations
 from statistics import mean
 
 from benchmarks.generate import edit_workflow, iter_workflows, key_of, make_workflow
-from gitsync.rules.validator import Judge
+from gitsync.rules.validator import Validator
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import REFERENCE
-from gitsync.workflow.reading import inspect
+from gitsync.workflow.reading import parse_workflow
 from gitsync.workflow.references import called_keys
 
 SIZE = 600
@@ -16,10 +16,10 @@ def test_the_generated_workflows_are_valid_and_in_normal_form() -> None:
     for document in iter_workflows(40):
         data = canonical_bytes(document)
 
-        found = inspect(data, file=f"{document['key']}.json", key=None, judge=Judge(reads_text=True))
+        file = parse_workflow(data, file=f"{document['key']}.json")
 
-        assert found.problems == ()
-        assert canonical_bytes(found.document) == data
+        assert Validator(reads_text=True).check(file) == ()
+        assert canonical_bytes(file.document) == data
 
 
 def test_the_generated_workflows_are_as_large_as_real_ones() -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from gitsync.rules.calls import check_dependencies, check_references
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import iter_definitions
-from gitsync.workflow.reading import check_dependencies, check_references, read_workflow
+from gitsync.workflow.reading import read_workflow
 from gitsync.workflow.references import called_keys
 from gitsync.workflow.registry import read_registry
 from gitsync.workflow.schema import iter_faults
