@@ -76,6 +76,19 @@ def test_no_room_is_left_out_of_the_drawing() -> None:
     assert rooms == set(ALLOWED)
 
 
+def test_the_page_on_the_architecture_has_every_room_and_names_no_module_that_is_not_there() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| room |")[2].partition("\n\n")[0]
+    rooms = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    modules = set(re.findall(r"`([a-z_/]+\.py)`", page))
+
+    assert rooms == set(ALLOWED)
+    assert len(modules) > 20
+    assert [
+        name for name in modules if not any((top / name).exists() for top in (PACKAGE, PACKAGE.parent))
+    ] == []
+
+
 @pytest.mark.parametrize(
     "path",
     [path for path in MODULES if room_of(path) in PURE],
