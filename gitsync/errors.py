@@ -19,6 +19,7 @@ A message says what, where and what to type next. The library raises; ``cli/main
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -27,6 +28,36 @@ from typing import Any, ClassVar
 def shortened(text: str, most: int = 300) -> str:
     """The text, cut where it quotes more than anybody would read."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return such as ``1 workflow`` and ``2 workflows``."""
+    return f"{count} {noun_for(count, noun)}"
+
+
+def noun_for(count: int, noun: str) -> str:
+    """Return the noun as it reads beside a count."""
+    if count == 1:
+        return noun
+    return f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return the first of `names` in one line, and how many more there are."""
+    left = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + left
+
+
+def shortlist(lines: Sequence[str], most: int = 12, *, rest: str = "") -> list[str]:
+    """Return the first of `lines`, and as one more line how many are left out; rest: what to say of these."""
+    left = [f"and {len(lines) - most} more{rest}"] if len(lines) > most else []
+    return [*lines[:most], *left]
+
+
+def first_of(faults: Sequence[object], most: int = 1) -> str:
+    """Return the first of `faults` in one line, and in brackets how many more there are."""
+    left = f" (and {len(faults) - most} more)" if len(faults) > most else ""
+    return "; ".join(map(str, faults[:most])) + left
 
 
 @dataclass(frozen=True, slots=True, order=True)

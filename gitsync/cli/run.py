@@ -128,7 +128,7 @@ def _start(settings: Settings, values: dict[str, Any]) -> Start:
 
 def _setting(settings: Settings, file: str | None) -> Setting:
     from gitsync.cli.files import read_input
-    from gitsync.errors import InvalidInput
+    from gitsync.errors import InvalidInput, plural
     from gitsync.testing.testfile import Setting, read_outside
 
     if file is None:
@@ -136,7 +136,7 @@ def _setting(settings: Settings, file: str | None) -> Setting:
     setting, problems = read_outside(read_input(settings, file, what="the stubs"), file=file)
     if problems:
         raise InvalidInput(
-            f"{file} has {len(problems)} problem{'' if len(problems) == 1 else 's'}",
+            f"{file} has {plural(len(problems), 'problem')}",
             code="INVALID_STUBS",
             problems=problems,
             cure=f"mend {file}",

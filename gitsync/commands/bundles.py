@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from gitsync.commands.context import Context, context_of
 from gitsync.commands.project import Project, read_settings
 from gitsync.commands.targets import choose_environment, open_store, warn_of_hidden
-from gitsync.errors import Conflict, InvalidInput, Problem
+from gitsync.errors import Conflict, InvalidInput, Problem, plural
 from gitsync.rules.rule import Severity
 from gitsync.rules.validator import Validator
 from gitsync.stores.bundle import BundleSide
@@ -186,8 +186,7 @@ def _check_files_free(changes: Sequence[Change], folder: Path, file: str) -> Non
         return
     names = ", ".join(f"{change.key}.json" for change in taken)
     raise Conflict(
-        f"{len(taken)} file{'' if len(taken) == 1 else 's'} in {folder} hold something else: {names}; "
-        "nothing was written",
+        f"{plural(len(taken), 'file')} in {folder} hold something else: {names}; nothing was written",
         code="WORKFLOW_KEY_CONFLICT",
         details={
             "conflicts": [
@@ -211,7 +210,7 @@ def _check_files(problems: Iterable[Problem]) -> None:
         return
     rules = {problem.rule for problem in ordered}
     raise InvalidInput(
-        f"{len(ordered)} problem{'' if len(ordered) == 1 else 's'} in the files; nothing was written",
+        f"{plural(len(ordered), 'problem')} in the files; nothing was written",
         code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
         problems=ordered,
         cure="mend the files first",

@@ -15,11 +15,11 @@ from gitsync.commands.targets import database_url, open_server
 from gitsync.config import Config, Environment
 from gitsync.doctor.configuration import as_findings, check_committed, check_environments, check_registry
 from gitsync.doctor.database import check_database
-from gitsync.doctor.finding import Finding, Level, as_fault, counted, fault, fine
+from gitsync.doctor.finding import Finding, Level, as_fault, fault, fine
 from gitsync.doctor.memory import check_memory
 from gitsync.doctor.repository import check_git, check_repository
 from gitsync.doctor.server import check_server
-from gitsync.errors import ConfigError, GitsyncError
+from gitsync.errors import ConfigError, GitsyncError, plural
 from gitsync.stores.database.connect import make_engine, mask_url
 from gitsync.stores.git import ZERO
 from gitsync.stores.git.facts import GitFacts
@@ -150,7 +150,7 @@ class _Examination:
             self._add(Section.CONFIGURATION, *as_findings(error))
             return None, None
         count = len(config.environments)
-        message = f"{config.file}, {counted(count, 'environment')}" if count else "no gitsync.yaml"
+        message = f"{config.file}, {plural(count, 'environment')}" if count else "no gitsync.yaml"
         self._add(Section.CONFIGURATION, fine("file", message))
         return config, folder
 

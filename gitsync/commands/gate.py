@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitsync.errors import GitsyncError, InvalidInput
+from gitsync.errors import GitsyncError, InvalidInput, plural
 from gitsync.sync.model import Action
 from gitsync.testing.coverage import percent
 from gitsync.workflow.types import Key
@@ -98,9 +98,9 @@ def _obstacle(
             f"{result.case.title}: {'; '.join(reason.strip() for reason in result.reasons)}"
             for result in failed
         ]
-        reasons.add("TESTS_FAILED", _count(failed, "test", "failed"), lines)
+        reasons.add("TESTS_FAILED", f"{plural(len(failed), 'test')} failed", lines)
     if environment.require_tests and untested:
-        part = f"{_count(untested, 'workflow', 'without a test')}, which {environment.name} requires"
+        part = f"{plural(len(untested), 'workflow')} without a test, which {environment.name} requires"
         reasons.add("TESTS_MISSING", part, [f"{key}: no test" for key in untested])
     least = environment.require_coverage
     short = (
@@ -112,7 +112,9 @@ def _obstacle(
             + ", ".join(place.describe() for place in item.missed[:5])
             for item in short
         ]
-        part = f"{_count(short, 'workflow', 'covered')} below {least:.0%}, which {environment.name} requires"
+        part = (
+            f"{plural(len(short), 'workflow')} covered below {least:.0%}, which {environment.name} requires"
+        )
         reasons.add("COVERAGE_TOO_LOW", part, lines)
     if not reasons.codes:
         return None
@@ -123,7 +125,3 @@ def _obstacle(
         details={"reasons": reasons.lines},
         cure="`gitsync test --coverage` runs the same here; mend the workflows or their tests, and commit",
     )
-
-
-def _count(items: Sequence[object], noun: str, rest: str) -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'} {rest}"

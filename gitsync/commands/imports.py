@@ -10,7 +10,7 @@ from gitsync.commands.project import Project, read_settings, registry_of
 from gitsync.commands.report import tell_unchecked, tell_warnings
 from gitsync.commands.targets import choose_environment, least_capabilities, open_store
 from gitsync.config import Config, Environment
-from gitsync.errors import UsageError
+from gitsync.errors import UsageError, plural
 from gitsync.stores.bundle import BundleSide
 from gitsync.sync.imports import ImportPolicy, PlannedImport, apply_import, plan_import
 from gitsync.sync.model import Action, Applied, Capabilities
@@ -166,6 +166,4 @@ def _ask(
     is_as_told = capabilities.overwrites_as_told
     if count and not (is_as_told and in_place):
         how = "delete and create again" if is_as_told else "overwrite"
-        context.caller.confirm(
-            f"This will {how} {count} workflow{'' if count == 1 else 's'} in {environment.name}. Go on?"
-        )
+        context.caller.confirm(f"This will {how} {plural(count, 'workflow')} in {environment.name}. Go on?")

@@ -11,7 +11,7 @@ from gitsync.commands.difference import MOST_EXPLAINED, Differ, Difference, tell
 from gitsync.commands.gate import NO_GATE, Gate, run_gate
 from gitsync.commands.project import Project
 from gitsync.commands.report import plan_exit, tell_unchecked, tell_warnings
-from gitsync.errors import ConfigError, GitsyncError, Problem
+from gitsync.errors import ConfigError, GitsyncError, Problem, plural
 from gitsync.stores.git.commit import CommitSide, WorkTree
 from gitsync.sync.compare import Comparison
 from gitsync.sync.model import Action, Applied
@@ -368,7 +368,7 @@ class _Way:
             history=project.history(self.side, self.target.identity()),
         )
         count = self._count_uncommitted() if counts_uncommitted else 0
-        files = f"{count} uncommitted file{'' if count == 1 else 's'} in {self.side.folder or '.'}"
+        files = f"{plural(count, 'uncommitted file')} in {self.side.folder or '.'}"
         return PushReport(
             command=self.command,
             environment=project.environment.name,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, Protocol
 
 from gitsync.commands.context import Context
-from gitsync.errors import GitsyncError, Problem, shortened
+from gitsync.errors import GitsyncError, Problem, listed, shortened, shortlist
 from gitsync.sync.plan import Entry, Plan, unreadable_error
 from gitsync.sync.states import State
 from gitsync.workflow.json_schema import iter_unchecked
@@ -60,19 +60,16 @@ _MOST_WARNINGS: Final = 10
 
 def tell_warnings(context: Context, problems: Sequence[Problem]) -> None:
     """Tell what the rules warn of in what is written: the first of it, and how many more there are."""
-    for problem in problems[:_MOST_WARNINGS]:
-        context.tell(f"warning: {problem}")
-    if len(problems) > _MOST_WARNINGS:
-        more = len(problems) - _MOST_WARNINGS
-        context.tell(f"warning: and {more} more; `gitsync validate` shows them all")
+    for line in shortlist([*map(str, problems)], _MOST_WARNINGS, rest="; `gitsync validate` shows them all"):
+        context.tell(f"warning: {line}")
 
 
 def tell_unchecked(context: Context, registry: Registry | None) -> None:
     """Tell which patterns of the registry's schemas are not checked: the first of them, and how many more there are."""
     patterns = list(iter_unchecked(registry)) if registry else []
     if patterns:
-        more = f" and {len(patterns) - 1} more" if len(patterns) > 1 else ""
+        names = listed([repr(shortened(pattern, 100)) for pattern in patterns], 1)
         context.tell(
-            f"note: the registry's pattern {shortened(patterns[0], 100)!r}{more} is not checked: gitsync takes neither "
+            f"note: the registry's pattern {names} is not checked: gitsync takes neither "
             "look-around nor back-references in patterns, nor very large ones"
         )

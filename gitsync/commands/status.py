@@ -9,7 +9,7 @@ from typing import ClassVar
 from gitsync.commands.difference import MOST_TOLD, Differ, Difference
 from gitsync.commands.project import Project
 from gitsync.commands.report import drift_exit, unreadable_outcome
-from gitsync.errors import GitsyncError, Problem
+from gitsync.errors import GitsyncError, Problem, first_of
 from gitsync.stores.git.commit import WorkTree
 from gitsync.sync.compare import Comparison
 from gitsync.sync.plan import Entry
@@ -87,9 +87,7 @@ def flag_invalid(comparison: Comparison) -> list[Entry]:
     for entry in comparison.entries:
         facts = comparison.facts.get(entry.key)
         if facts and facts.errors:
-            first, *others = facts.errors
-            more = f" (and {len(others)} more)" if others else ""
-            notes = (entry.note, f"{first}{more}")
+            notes = (entry.note, first_of(facts.errors))
             entries.append(replace(entry, is_invalid=True, note="; ".join(filter(None, notes))))
         else:
             entries.append(entry)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment
-from gitsync.doctor.finding import Finding, as_fault, counted, fault, fine, warning
-from gitsync.errors import ConfigError
+from gitsync.doctor.finding import Finding, as_fault, fault, fine, warning
+from gitsync.errors import ConfigError, plural
 from gitsync.stores.git.facts import GitFacts
 from gitsync.workflow.registry import read_registry
 
@@ -71,7 +71,7 @@ def check_registry(config: Config, read: Callable[[str], bytes | None]) -> Itera
     except ConfigError as error:
         yield as_fault("registry", error)
     else:
-        yield fine("registry", f"{config.registry}, {counted(len(registry.actions), 'action')}")
+        yield fine("registry", f"{config.registry}, {plural(len(registry.actions), 'action')}")
 
 
 def check_committed(git: GitFacts, folder: Path) -> list[Finding]:

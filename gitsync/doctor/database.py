@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from gitsync.doctor.dangling import Dangling, find_dangling
-from gitsync.doctor.finding import Finding, Level, as_fault, counted, fault, fine, listed, warning
-from gitsync.errors import GitsyncError
+from gitsync.doctor.finding import MOST_LISTED, Finding, Level, as_fault, fault, fine, warning
+from gitsync.errors import GitsyncError, listed, plural
 from gitsync.stores.database.adopting import WorkflowRow, read_rows
 from gitsync.stores.database.connect import mask_url, reading
 from gitsync.stores.database.faults import explain, read_only, translated
@@ -180,7 +180,7 @@ class _DatabaseCheckup:
         if count := self.connection.execute(lost).scalar_one():
             yield warning(
                 "version rows",
-                f"{counted(count, 'published version')} without a tenant; neither the product nor gitsync sees them",
+                f"{plural(count, 'published version')} without a tenant; neither the product nor gitsync sees them",
                 f"set `{column}` of these rows to their definition's",
             )
 
@@ -207,12 +207,12 @@ class _DatabaseCheckup:
                 f"delete one in the product, or `gitsync adopt {ids[-1]} {key}-2`",
             )
         if not twins:
-            yield fine("keys", f"{counted(len(counts), 'workflow')} with a key, no duplicates")
+            yield fine("keys", f"{plural(len(counts), 'workflow')} with a key, no duplicates")
         unkeyed = [row for row in self.rows if why_unkeyed(row.key) is not None]
         if unkeyed:
             yield warning(
                 "unkeyed",
-                f"{counted(len(unkeyed), 'workflow')} cannot be in git: without a key, or with one that can name no file",
+                f"{plural(len(unkeyed), 'workflow')} cannot be in git: without a key, or with one that can name no file",
                 "`gitsync adopt --suggest` prints the commands that give them one",
             )
 
@@ -236,7 +236,7 @@ class _DatabaseCheckup:
         for items, what, cure in kinds:
             if items:
                 yield warning(
-                    "references", f"{counted(len(items), 'call')} {what}: {_listed_calls(items)}", cure
+                    "references", f"{plural(len(items), 'call')} {what}: {_listed_calls(items)}", cure
                 )
         if not dangling:
             yield fine("references", "every call leads to a workflow that is there")
@@ -258,7 +258,7 @@ class _DatabaseCheckup:
         if names:
             yield warning(
                 "authors",
-                f"{counted(len(names), 'workflow')} without an author, whose business actions cannot run: {listed(names)}",
+                f"{plural(len(names), 'workflow')} without an author, whose business actions cannot run: {listed(names, MOST_LISTED)}",
                 "save and publish each once in the product; `actor:` gives one to what is created from now on",
             )
 
@@ -311,7 +311,7 @@ class _DatabaseCheckup:
         history = "nothing noted yet"
         if newest is not None:
             number, kind, environment, commit = newest
-            history = f"{counted(number, 'run')} noted, the last a {kind} of {environment}"
+            history = f"{plural(number, 'run')} noted, the last a {kind} of {environment}"
             history += f" at {commit[:10]}" if commit else ""
         yield fine("ledger", f"version {self.catalogue.ledger_version}; {history}")
 
@@ -393,4 +393,4 @@ _USERS: Final = {
 
 
 def _listed_calls(items: Sequence[Dangling]) -> str:
-    return listed(sorted(f"{item.caller} calls {item.called}" for item in items))
+    return listed(sorted(f"{item.caller} calls {item.called}" for item in items), MOST_LISTED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,14 +48,3 @@ def fault(name: str, message: str, cure: str) -> Finding:
 def as_fault(name: str, error: GitsyncError) -> Finding:
     """Return the finding that an error is."""
     return fault(name, error.message, error.cure or "")
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first of `names`, and how many more there are."""
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(names[:MOST_LISTED]) + more
-
-
-def counted(count: int, noun: str) -> str:
-    """Return such as ``1 workflow`` and ``2 workflows``."""
-    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from gitsync.doctor.finding import Finding, counted, fault, fine, listed, warning
+from gitsync.doctor.finding import MOST_LISTED, Finding, fault, fine, warning
+from gitsync.errors import listed, plural
 from gitsync.stores.git import ZERO, GitRepository
 from gitsync.sync.compare import Comparison
 from gitsync.sync.model import Mark
@@ -32,7 +33,7 @@ def _states(comparison: Comparison) -> Iterator[Finding]:
     if keys:
         yield warning(
             "diverged",
-            f"both sides have changed {listed(keys)}",
+            f"both sides have changed {listed(keys, MOST_LISTED)}",
             f"`gitsync diff {keys[0]}`, then `gitsync pull --branch from-database {keys[0]}` and "
             "`git merge from-database`",
         )
@@ -45,7 +46,7 @@ def _states(comparison: Comparison) -> Iterator[Finding]:
     if keys:
         yield warning(
             "unknown",
-            f"this clone's history cannot say which side moved: {listed(keys)}",
+            f"this clone's history cannot say which side moved: {listed(keys, MOST_LISTED)}",
             "`git fetch --unshallow`, in CI `fetch-depth: 0`",
         )
 
@@ -70,12 +71,12 @@ def _commits(recent: Mapping[Key, Sequence[Mark]], git: GitRepository) -> Iterat
         keys = sorted(key for key, commit in newest.items() if commit in missing)
         yield warning(
             "deployed commits",
-            f"{counted(len(keys), 'workflow')} last in step at commits that aren't here ({listed(missing)}): "
-            f"{listed(keys)}",
+            f"{plural(len(keys), 'workflow')} last in step at commits that aren't here ({listed(missing, MOST_LISTED)}): "
+            f"{listed(keys, MOST_LISTED)}",
             f"`git fetch origin {missing[0]}`; where history was rewritten, `gitsync push --force` notes the new "
             "commit",
         )
     elif commits:
         yield fine(
-            "deployed commits", f"{counted(len(commits), 'commit')} named by the ledger, none is missing here"
+            "deployed commits", f"{plural(len(commits), 'commit')} named by the ledger, none is missing here"
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitsync.doctor.finding import Finding, as_fault, counted, fault, fine, listed, warning
-from gitsync.errors import GitError, GitsyncError
+from gitsync.doctor.finding import MOST_LISTED, Finding, as_fault, fault, fine, warning
+from gitsync.errors import GitError, GitsyncError, listed, plural
 from gitsync.stores.git import REPOSITORY_VARIABLES, SETTING_VARIABLES, ZERO
 from gitsync.stores.git.commit import CommitSide
 from gitsync.stores.git.facts import OLDEST_GIT, GitFacts, plain_attributes
@@ -104,7 +104,7 @@ class _RepositoryCheckup:
 
     def _history(self) -> Iterator[Finding]:
         count = self.facts.visible(self.facts.resolve("HEAD") or ZERO)
-        commits = counted(count, "commit")
+        commits = plural(count, "commit")
         if self.facts.shallow_boundary():
             yield warning(
                 "history",
@@ -175,7 +175,7 @@ class _RepositoryCheckup:
         if hidden:
             yield warning(
                 "unwatched",
-                f"git is told not to look at {listed(hidden)}: your edits there are not seen by `git commit`",
+                f"git is told not to look at {listed(hidden, MOST_LISTED)}: your edits there are not seen by `git commit`",
                 "`git update-index --no-assume-unchanged --no-skip-worktree FILE`",
             )
 
@@ -195,7 +195,7 @@ class _RepositoryCheckup:
         if side.revision is None:
             return
         if side.blobs:
-            yield fine("workflows", f"{counted(len(side.blobs), 'file')} in {self.folder or '.'} at HEAD")
+            yield fine("workflows", f"{plural(len(side.blobs), 'file')} in {self.folder or '.'} at HEAD")
         else:
             yield warning(
                 "workflows",

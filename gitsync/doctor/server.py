@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitsync.doctor.finding import Finding, counted, fault, fine, warning
-from gitsync.errors import AccessDenied
+from gitsync.doctor.finding import Finding, fault, fine, warning
+from gitsync.errors import AccessDenied, plural
 from gitsync.stores.http.store import Api
 from gitsync.sync.plan import UNREADABLE_CURES
 
@@ -14,13 +14,13 @@ def check_server(store: Api) -> Iterator[Finding]:
     """Yield what is found on a server; one that cannot be asked raises its error on the way."""
     yield fine("connection", f"{store.address}, {store.capabilities.name}")
     keys = sorted(store.list_ids())
-    yield fine("keys", f"{counted(len(keys), 'workflow')} with a key of its own")
+    yield fine("keys", f"{plural(len(keys), 'workflow')} with a key of its own")
     for twins in store.twins.values():
         yield fault("keys", twins.reason, UNREADABLE_CURES[twins.code])
     if store.unkeyed:
         yield warning(
             "unkeyed",
-            f"{counted(len(store.unkeyed), 'workflow')} cannot be in git: without a key, or with one "
+            f"{plural(len(store.unkeyed), 'workflow')} cannot be in git: without a key, or with one "
             "that can name no file",
             "give each a key in the product, or with `gitsync adopt` on its database",
         )

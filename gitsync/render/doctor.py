@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gitsync.commands.doctor import DoctorReport, Section
-from gitsync.doctor.finding import Level, counted
+from gitsync.doctor.finding import Level
+from gitsync.errors import plural
 from gitsync.render.json import finding_json
 from gitsync.render.text import print_finding, say
 
@@ -22,7 +23,7 @@ def print_text(report: DoctorReport, console: Console, **_: object) -> None:
         for finding in findings:
             print_finding(console, finding)
     counts = [(report.count(level), level) for level in (Level.ERROR, Level.WARNING)]
-    say(console, ", ".join(counted(*row) for row in counts if row[0]) or "all is well")
+    say(console, ", ".join(plural(*row) for row in counts if row[0]) or "all is well")
 
 
 def as_json(report: DoctorReport, **_: object) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gitsync.commands.bundles import ExportReport
+from gitsync.errors import plural
 from gitsync.render.json import export_json
 from gitsync.render.text import say
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def print_text(report: ExportReport, console: Console, *, file: str, **_: object) -> None:
     """Print how many workflows are in the file."""
     count = len(report.changes)
-    say(console, f"{count} workflow{'' if count == 1 else 's'} in {file}")
+    say(console, f"{plural(count, 'workflow')} in {file}")
 
 
 def as_json(report: ExportReport, *, file: str) -> dict[str, Any]:

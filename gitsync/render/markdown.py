@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gitsync.commands.difference import MASKED, Difference
-from gitsync.errors import GitsyncError, InvalidInput, Problem
+from gitsync.errors import GitsyncError, InvalidInput, Problem, plural
 from gitsync.render.difference import diff_lines, explain_difference
-from gitsync.render.page import Paper, bullets, count, plain, shorten, table, with_commands
+from gitsync.render.page import Paper, bullets, plain, shorten, table, with_commands
 from gitsync.render.text import ADVICE, INVALID_ADVICE, list_relinked
 from gitsync.render.words import code
 from gitsync.sync.compare import Comparison
@@ -111,7 +111,7 @@ def render_status(
     apart = [entry for entry in entries if entry.state is not State.IN_SYNC]
     in_step = sum(entry.state is State.IN_SYNC for entry in comparison.entries)
     sign = GOOD if not apart else BAD if _has_conflict(apart) else WARNED
-    verdict = f"{count(len(apart), 'workflow')} apart" if apart else "all in step"
+    verdict = f"{plural(len(apart), 'workflow')} apart" if apart else "all in step"
     paper.add(f"## {sign} {environment}: {verdict}")
     paper.add(f"{_commit(commit)}; {in_step} in step.")
     if apart:
@@ -144,7 +144,7 @@ def render_diff(
     entries: what is apart. differences: of the first ones. lines: whether the folded diffs are in it.
     """
     paper = Paper()
-    verdict = f"{count(len(entries), 'workflow')} apart" if entries else "no differences"
+    verdict = f"{plural(len(entries), 'workflow')} apart" if entries else "no differences"
     paper.add(f"## {environment}: {verdict}")
     paper.add(f"{_commit(commit)}.")
     told = {found.entry.key: found for found in differences}
@@ -209,7 +209,7 @@ def _notes(page: Page) -> Iterator[str]:
     if moved and page.command != "pull":
         were = "was" if len(moved) == 1 else "were"
         yield (
-            f"{WARNED} {count(len(moved), 'workflow')} {were} edited in the product and left alone: "
+            f"{WARNED} {plural(len(moved), 'workflow')} {were} edited in the product and left alone: "
             "`gitsync pull` brings that into git."
         )
     if page.notes:
@@ -269,7 +269,7 @@ def _finish(
     for number, (key, title) in enumerate(titles):
         found = told.get(key)
         if found is None or not paper.add(_block(found, title, lines=lines)):
-            left = count(len(titles) - number, "workflow")
+            left = plural(len(titles) - number, "workflow")
             return paper.end(f"… and {left} more, too much for this page: `gitsync diff` shows it all.")
     return paper.end()
 

@@ -84,11 +84,6 @@ def _plain_inside(text: str) -> str:
     return before + plain(text) + (after if text.strip() else "")
 
 
-def count(number: int, noun: str) -> str:
-    """Such as ``1 workflow`` or ``2 workflows``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def shorten(text: str) -> str:
     """`text`, cut where it is very long."""
     return text if len(text) <= MOST_OF_A_TEXT else f"{text[:MOST_OF_A_TEXT]}…"

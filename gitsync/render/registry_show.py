@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gitsync.commands.registry import ShownRegistry
+from gitsync.errors import plural
 from gitsync.render.json import registry_text
 from gitsync.render.text import say
 from gitsync.workflow.registry_file import registry_json
@@ -48,7 +49,7 @@ def as_json(report: ShownRegistry, **_: object) -> str:
 
 def _say_list(console: Console, noun: str, lines: Sequence[str]) -> None:
     if lines:
-        say(console, f"{len(lines)} {noun}{'' if len(lines) == 1 else 's'}", style="bold")
+        say(console, plural(len(lines), noun), style="bold")
     for line in lines:
         say(console, f"  {line}")
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from gitsync.errors import plural
 from gitsync.render.text import say
 from gitsync.runtime.model import StepStatus, StepTrace
 from gitsync.workflow.references import CALL
@@ -179,7 +180,7 @@ def short(value: Any) -> str:
 def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
     if not rows:
         return
-    yield f"<details><summary>{len(rows)} {title}{'' if len(rows) == 1 else 's'}</summary>"
+    yield f"<details><summary>{plural(len(rows), title)}</summary>"
     yield ""
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"

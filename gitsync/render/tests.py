@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from gitsync.errors import listed
 from gitsync.render.text import say
 from gitsync.testing.coverage import Coverage, percent, share_of
 from gitsync.testing.suite import Result, Verdict
@@ -60,11 +61,10 @@ def coverage_lines(covered: Sequence[Coverage]) -> Iterator[str]:
     """The coverage of each workflow, with the first places that were missed."""
     for item in covered:
         version = "draft" if item.version == "draft" else f"version {item.version}"
-        missed = ", ".join(place.describe() for place in item.missed[:_SHOWN])
-        more = f" and {len(item.missed) - _SHOWN} more" if len(item.missed) > _SHOWN else ""
+        missed = listed([place.describe() for place in item.missed], _SHOWN)
         yield (
             f"{percent(item.share)} {item.workflow}, {version}: {item.reached} of {item.total}"
-            + (f"; not reached: {missed}{more}" if missed else "")
+            + (f"; not reached: {missed}" if missed else "")
         )
     yield f"{percent(share_of(covered))} of all steps and branches"
 
@@ -126,9 +126,8 @@ def render_report_markdown(results: Sequence[Result], covered: Sequence[Coverage
         yield "| workflow | version | coverage | not reached |"
         yield "| --- | --- | --- | --- |"
         for item in covered:
-            missed = ", ".join(place.describe() for place in item.missed[:_SHOWN])
-            more = f" and {len(item.missed) - _SHOWN} more" if len(item.missed) > _SHOWN else ""
-            yield f"| {item.workflow} | {item.version} | {percent(item.share).strip()} | {_plain(missed)}{more} |"
+            missed = listed([place.describe() for place in item.missed], _SHOWN)
+            yield f"| {item.workflow} | {item.version} | {percent(item.share).strip()} | {_plain(missed)} |"
 
 
 def render_junit(results: Sequence[Result]) -> str:

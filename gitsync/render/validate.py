@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitsync.commands.validate import ValidateReport
-from gitsync.errors import Problem
+from gitsync.errors import Problem, plural
 from gitsync.render.lines import Lines
 from gitsync.render.problems import iter_text
 
@@ -61,10 +61,6 @@ def count_text(problems: Sequence[Problem], files: int) -> str:
     """Return one line that counts."""
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
-    words = [_counted(errors, "error")] if errors else []
-    words += [_counted(warnings, "warning")] if warnings else []
-    return f"{' and '.join(words) or 'no problems'} in {_counted(files, 'file')}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    words = [plural(errors, "error")] if errors else []
+    words += [plural(warnings, "warning")] if warnings else []
+    return f"{' and '.join(words) or 'no problems'} in {plural(files, 'file')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from gitsync.errors import noun_for, plural, shortlist
 from gitsync.workflow.diff import (
     DefinitionDelta,
     MovedStep,
@@ -14,7 +15,7 @@ from gitsync.workflow.diff import (
     WorkflowDelta,
 )
 from gitsync.workflow.steps import iter_steps
-from gitsync.workflow.summary import around_change, count_steps, cut, describe_whole, say_value
+from gitsync.workflow.summary import around_change, cut, describe_whole, say_value
 from gitsync.workflow.types import Document
 from gitsync.workflow.values import MISSING, ValueDelta
 
@@ -72,7 +73,7 @@ def _portrait(delta: WorkflowDelta) -> Iterator[str]:
     numbers = ", ".join(str(version["version"]) for version in published[-MOST_LISTED:])
     steps = sum(1 for _ in iter_steps((published[-1] if published else document["draft"])["definition"]))
     versions = f"published versions {numbers}" if published else "no published version"
-    yield f"{versions}; {steps} step{'' if steps == 1 else 's'} in the {'newest' if published else 'draft'}"
+    yield f"{versions}; {plural(steps, 'step')} in the {'newest' if published else 'draft'}"
     yield from _explain_needs(delta.gained or delta.lost, "needs")
 
 
@@ -101,17 +102,14 @@ def _below(title: str, lines: Iterable[str], *, must: bool = False) -> Iterator[
 def _explain_definition(delta: DefinitionDelta) -> Iterator[str]:
     for steps, what in ((delta.added, "added"), (delta.removed, "removed")):
         if steps:
-            yield f"{count_steps(steps)} {what}: {', '.join(_limit(map(_explain_step, steps)))}"
+            yield f"{plural(len(steps), 'step')} {what}: {_in_line(map(_explain_step, steps))}"
     for change in delta.changed[:MOST_LISTED]:
-        values = [_explain_value(value) for value in change.values[:MOST_LISTED]]
-        more = len(change.values) - len(values)
-        yield f"step {code(change.step.id)} changed: {'; '.join(values)}" + (
-            f"; and {more} more" if more > 0 else ""
-        )
+        values = shortlist([_explain_value(value) for value in change.values], MOST_LISTED)
+        yield f"step {code(change.step.id)} changed: {'; '.join(values)}"
     if len(delta.changed) > MOST_LISTED:
         yield f"and {len(delta.changed) - MOST_LISTED} more steps changed"
     if delta.moved:
-        yield f"{count_steps(delta.moved)} moved: {', '.join(_limit(map(_explain_move, delta.moved)))}"
+        yield f"{plural(len(delta.moved), 'step')} moved: {_in_line(map(_explain_move, delta.moved))}"
     yield from map(_explain_value, delta.values)
 
 
@@ -142,11 +140,8 @@ def _explain_value(value: ValueDelta) -> str:
 
 def _explain_needs(needs: Mapping[str, tuple[str, ...]], what: str) -> Iterator[str]:
     for kind, names in needs.items():
-        plural = kind if len(names) == 1 else f"{kind}s"
-        yield f"{what} {plural} {', '.join(_limit(map(code, names)))}"
+        yield f"{what} {noun_for(len(names), kind)} {_in_line(map(code, names))}"
 
 
-def _limit(texts: Iterable[str]) -> list[str]:
-    items = list(texts)
-    more = len(items) - MOST_LISTED
-    return [*items[:MOST_LISTED], *([f"and {more} more"] if more > 0 else [])]
+def _in_line(texts: Iterable[str]) -> str:
+    return ", ".join(shortlist(list(texts), MOST_LISTED))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from gitsync.errors import plural
 from gitsync.runtime.redact import MASK
 
 EXACT: Final = "$exact"
@@ -38,7 +39,7 @@ def differences(expected: Any, actual: Any, *, path: str = "", is_exact: bool = 
         yield from _members(expected, actual, path, is_exact=is_exact)
     elif isinstance(expected, list) and isinstance(actual, list):
         if len(expected) != len(actual):
-            yield f"{path or 'value'}: expected {_count(expected)}, got {_count(actual)}: {show(actual)}"
+            yield f"{path or 'value'}: expected {plural(len(expected), 'item')}, got {plural(len(actual), 'item')}: {show(actual)}"
             return
         for index, item in enumerate(expected):
             yield from differences(item, actual[index], path=f"{path}[{index}]", is_exact=is_exact)
@@ -85,7 +86,3 @@ def _same(expected: Any, actual: Any) -> bool:
     if isinstance(expected, (int, float)) and isinstance(actual, (int, float)):
         return expected == actual
     return type(expected) is type(actual) and bool(expected == actual)
-
-
-def _count(items: list[Any]) -> str:
-    return f"{len(items)} item{'' if len(items) == 1 else 's'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gitsync.errors import first_of
 from gitsync.runtime.model import Category, RunFault
 from gitsync.workflow.json_schema import iter_faults
 
@@ -18,10 +19,9 @@ def accept(schema: Any, value: Any, *, what: str, is_strict: bool = False) -> An
     filled = with_defaults(schema, value)
     faults = faults_of(schema, filled, is_strict=is_strict)
     if faults:
-        more = f" (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
         raise RunFault(
             Category.VALIDATION,
-            f"{what} is not what its schema says: " + "; ".join(faults[:_SHOWN]) + more,
+            f"{what} is not what its schema says: {first_of(faults, _SHOWN)}",
             code="SCHEMA_VALIDATION_FAILED",
         )
     return filled

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from gitsync.errors import GitsyncError, Problem, Refused
+from gitsync.errors import GitsyncError, Problem, Refused, listed, plural
 from gitsync.rules.validator import Validator
 from gitsync.sync.flight import RunsSide
 from gitsync.sync.model import Change, Deployment, Mark, MarkKind, Side, Snapshot
@@ -132,11 +132,10 @@ class Comparison:
         """Return a FILE_OUT_OF_PLACE where a workflow that seems deleted may only have been moved."""
         if not self.misplaced:
             return None
-        files = ", ".join(problem.file for problem in self.misplaced[:_MOST_NAMED])
-        more = len(self.misplaced) - _MOST_NAMED
+        files = listed([problem.file for problem in self.misplaced])
         return Refused(
-            f"with --prune a workflow that was moved would be taken for one that was deleted: {files}"
-            f"{f' and {more} more' if more > 0 else ''}; nothing was written",
+            f"with --prune a workflow that was moved would be taken for one that was deleted: {files}; "
+            "nothing was written",
             code="FILE_OUT_OF_PLACE",
             details={"problems": [problem.as_json() for problem in self.misplaced]},
             cure=f"{self.misplaced[0].cure}, and commit; or leave out --prune",
@@ -233,5 +232,5 @@ def _note(entry: Entry, marks: Sequence[Mark], history: History) -> str:
     if not commits:
         return ""
     back = history.commits_since(commits[0])
-    ago = f"{back} commit{'' if back == 1 else 's'} ago"
+    ago = f"{plural(back, 'commit')} ago"
     return f"the database has gone back to the content of {commits[0][:10]} ({ago}): reverted in the editor, or restored"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from gitsync.errors import shortlist
 from gitsync.sync.model import Action, Change, Side
 from gitsync.workflow.references import iter_calls
 from gitsync.workflow.types import Document, Json, Key
@@ -216,8 +217,7 @@ class Flight:
     def lines(self) -> list[str]:
         """Return the first of them in words, and how many there are more."""
         lines = [*map(str, self.fates), *map(str, self.calls)]
-        more = len(lines) - _MOST_SHOWN
-        return lines[:_MOST_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+        return shortlist(lines, _MOST_SHOWN)
 
     def as_json(self) -> dict[str, Any]:
         """Return the member ``inFlight`` of a plan's JSON; nothing where there is nothing to tell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gitsync.errors import Conflict, InvalidInput, PlanStale, Problem
+from gitsync.errors import Conflict, InvalidInput, PlanStale, Problem, plural
 from gitsync.rules.calls import check_dependencies, check_references, missing_dependencies
 from gitsync.rules.rule import Severity
 from gitsync.rules.validator import Validator, forgive
@@ -33,7 +33,7 @@ def check_needs(bundle: Bundle, registry: Registry) -> None:
             missing[key] = found
     count = len(problems)
     raise InvalidInput(
-        f"{bundle.file}: {count} dependenc{'y is' if count == 1 else 'ies are'} not offered by the runtime; "
+        f"{bundle.file}: {plural(count, 'dependency')} {'is' if count == 1 else 'are'} not offered by the runtime; "
         "nothing was written",
         code="MISSING_DEPENDENCIES",
         problems=bundle.place(problems),
@@ -162,8 +162,7 @@ def check_rules(
     if errors := _errors(problems):
         rules = {problem.rule for problem in errors}
         raise InvalidInput(
-            f"{bundle.file}: {len(errors)} problem{'' if len(errors) == 1 else 's'} in what would be written; "
-            "nothing was written",
+            f"{bundle.file}: {plural(len(errors), 'problem')} in what would be written; nothing was written",
             code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
             problems=bundle.place(errors),
             cure="mend the bundle, or set the severity of the rule in gitsync.yaml",

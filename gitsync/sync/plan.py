@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
-from gitsync.errors import Conflict, DatabaseError, DuplicateKey, GitsyncError, Refused
+from gitsync.errors import Conflict, DatabaseError, DuplicateKey, GitsyncError, Refused, listed, plural
 from gitsync.sync.flight import NO_FLIGHT, Flight
 from gitsync.sync.limits import Limits
 from gitsync.sync.model import Action, Change, Unreadable
@@ -269,14 +269,14 @@ def find_conflicts(
     }
     if policy is Policy.CREATE_ONLY:
         error = Conflict(
-            f"{_count(plan.conflicts, 'workflow')} would have to be overwritten: {_keys(plan.conflicts)}; {ending}",
+            f"{plural(len(plan.conflicts), 'workflow')} would have to be overwritten: {_keys(plan.conflicts)}; {ending}",
             code="WORKFLOW_KEY_CONFLICT",
             details=details,
             cure="look with `gitsync diff`; `gitsync push --update` writes those that only git has changed",
         )
     else:
         error = Conflict(
-            f"{_count(plan.conflicts, 'workflow')} changed on both sides: {_keys(plan.conflicts)}; {ending}",
+            f"{plural(len(plan.conflicts), 'workflow')} changed on both sides: {_keys(plan.conflicts)}; {ending}",
             details=details,
             cure=resolve_hint(plan.conflicts[0].key),
         )
@@ -331,7 +331,7 @@ def find_incomplete(changes: Iterable[Change], action: Action, *, may_hide: str,
     if not absent or not may_hide:
         return None
     return Refused(
-        f"{may_hide}, so {_names(absent)} may be there and not shown: it cannot be told whether to {action} "
+        f"{may_hide}, so {listed(absent)} may be there and not shown: it cannot be told whether to {action} "
         f"{'it' if len(absent) == 1 else 'them'}; nothing was written",
         code="INCOMPLETE_SOURCE",
         details={"keys": absent},
@@ -344,7 +344,7 @@ def unreadable_error(unreadable: Mapping[Key, Unreadable], *, ending: str) -> Da
     found = list(unreadable.values())
     codes = sorted({one.code for one in found})
     facts = [{"key": key, "code": one.code, "workflowIds": list(one.ids)} for key, one in unreadable.items()]
-    several = f"{len(found)} workflows cannot be read: {_names(list(unreadable))}"
+    several = f"{len(found)} workflows cannot be read: {listed(list(unreadable))}"
     return (DuplicateKey if codes == [DuplicateKey.code] else DatabaseError)(
         f"{found[0].reason if len(found) == 1 else several}; {ending}",
         code=codes[-1],
@@ -376,12 +376,4 @@ def _history_unknown(entries: Sequence[Entry], *, ending: str) -> Refused:
 
 
 def _keys(entries: Sequence[Entry], most: int = 12) -> str:
-    return _names([entry.key for entry in entries], most)
-
-
-def _names(keys: Sequence[Key], most: int = 12) -> str:
-    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")
-
-
-def _count(entries: Sequence[Entry], noun: str) -> str:
-    return f"{len(entries)} {noun}" + ("" if len(entries) == 1 else "s")
+    return listed([entry.key for entry in entries], most)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gitsync.errors import Refused
+from gitsync.errors import Refused, noun_for, plural
 from gitsync.sync.flight import NO_FLIGHT, Flight
 from gitsync.sync.model import Action, Change
 from gitsync.sync.usage import Call, Protection, Surroundings, Usage
@@ -91,8 +91,8 @@ def _of_change(change: Change, usage: Usage, protection: Protection, *, in_place
             reason = f"version {version} would change, and {count} unfinished {_runs(count)} it"
             yield Obstacle("VERSION_IN_USE", change.key, reason, {"versions": {str(version): count}})
     if change.action is Action.UPDATE and rewritten and not protection.force:
-        listed = ", ".join(map(str, sorted(rewritten)))
-        reason = f"published version{'' if len(rewritten) == 1 else 's'} {listed} would change or go"
+        numbers = ", ".join(map(str, sorted(rewritten)))
+        reason = f"published {noun_for(len(rewritten), 'version')} {numbers} would change or go"
         yield Obstacle("VERSION_REWRITTEN", change.key, reason, {"versions": sorted(rewritten)})
 
 
@@ -110,10 +110,16 @@ def _place(call: Call) -> str:
 
 
 _MEANING: Final[Mapping[str, Callable[[int], str]]] = {
-    "RUNS_WOULD_BE_LOST": lambda n: f"runs, schedules or webhooks hang on {_workflows(n)} whose id would go",
-    "STILL_CALLED": lambda n: f"{_workflows(n)} that others call would be deleted",
-    "VERSION_IN_USE": lambda n: f"unfinished runs execute versions of {_workflows(n)} that would change",
-    "VERSION_REWRITTEN": lambda n: f"published versions of {_workflows(n)} would change, which never change",
+    "RUNS_WOULD_BE_LOST": lambda n: (
+        f"runs, schedules or webhooks hang on {plural(n, 'workflow')} whose id would go"
+    ),
+    "STILL_CALLED": lambda n: f"{plural(n, 'workflow')} that others call would be deleted",
+    "VERSION_IN_USE": lambda n: (
+        f"unfinished runs execute versions of {plural(n, 'workflow')} that would change"
+    ),
+    "VERSION_REWRITTEN": lambda n: (
+        f"published versions of {plural(n, 'workflow')} would change, which never change"
+    ),
 }
 _CURES: Final[Mapping[str, str]] = {
     "RUNS_WOULD_BE_LOST": "`--in-place` keeps each id and its runs; `--discard-runs` lets them go; "
@@ -165,7 +171,3 @@ def obstacle_json(obstacle: Obstacle) -> dict[str, Any]:
         "reason": obstacle.reason,
         **obstacle.facts,
     }
-
-
-def _workflows(count: int) -> str:
-    return "1 workflow" if count == 1 else f"{count} workflows"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitsync.errors import Conflict, GitsyncError, InvalidInput, Refused
+from gitsync.errors import Conflict, GitsyncError, InvalidInput, Refused, plural
 from gitsync.sync.compare import Comparison, LedgerSide
 from gitsync.sync.limits import Limits
 from gitsync.sync.model import Action, Change, Mark, MarkKind, Side
@@ -212,7 +212,7 @@ def pull_marks(plan: Plan, *, recent: Mapping[Key, Sequence[Mark]], head: str) -
 
 def pull_subject(count: int, environment: str) -> str:
     """What the commit of a pull is called where nobody has said it."""
-    return f"Pull {count} workflow{'' if count == 1 else 's'} from {environment}"
+    return f"Pull {plural(count, 'workflow')} from {environment}"
 
 
 def pull_outcome(pulled: PullPlan) -> GitsyncError | None:

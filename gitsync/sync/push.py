@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitsync.errors import Conflict, GitsyncError, InvalidInput, Problem, Refused
+from gitsync.errors import Conflict, GitsyncError, InvalidInput, Problem, Refused, plural
 from gitsync.sync.compare import Comparison, FileSide, LedgerSide, MakeHistory
 from gitsync.sync.flight import NO_FLIGHT, look_in_flight
 from gitsync.sync.limits import Limits
@@ -134,8 +134,7 @@ def _invalid_files(plan: Plan, problems: Sequence[Problem]) -> InvalidInput | No
     rules = {problem.rule for problem in problems}
     also = "" if not plan.conflicts else f"; besides, {len(plan.conflicts)} in conflict"
     return InvalidInput(
-        f"{len(problems)} problem{'' if len(problems) == 1 else 's'} in what would be written{also}; "
-        "nothing was written",
+        f"{plural(len(problems), 'problem')} in what would be written{also}; nothing was written",
         code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
         problems=problems,
         details={"conflicts": [entry.as_json() for entry in plan.conflicts]},

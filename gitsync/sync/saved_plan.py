@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gitsync.errors import InvalidInput, PlanStale
+from gitsync.errors import InvalidInput, PlanStale, plural
 from gitsync.sync.compare import Comparison
 from gitsync.sync.limits import Limits
 from gitsync.sync.model import Action, Change
@@ -172,12 +172,8 @@ def check_fresh(saved: SavedPlan, comparison: Comparison) -> None:
             stale.append(change.key)
     if stale:
         raise PlanStale(
-            f"{_workflows(stale)} changed since the plan was made; nothing was written",
+            f"{plural(len(stale), 'workflow')} {'has' if len(stale) == 1 else 'have'} changed since the plan was made; nothing was written",
             details={"keys": stale},
             lines=stale,
             cure="look with `gitsync status`, then make a new one with `gitsync plan --out FILE`",
         )
-
-
-def _workflows(keys: Sequence[Key]) -> str:
-    return "1 workflow has" if len(keys) == 1 else f"{len(keys)} workflows have"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gitsync.errors import plural
 from gitsync.workflow.types import Key
 
 ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
@@ -34,7 +35,7 @@ class Usage:
         parts = [f"{count} {status}" for status, count in sorted(self.runs.items())]
         for count, noun in ((self.schedules, "schedule"), (self.webhooks, "webhook")):
             if count:
-                parts.append(f"{count} {noun}{'' if count == 1 else 's'}")
+                parts.append(plural(count, noun))
         return ", ".join(parts)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitsync.errors import InvalidInput, Problem
+from gitsync.errors import InvalidInput, Problem, plural
 from gitsync.runtime.functions import load_functions
 from gitsync.testing.coverage import Coverage, Point, cover
 from gitsync.testing.names import Names, check_names, names_in
@@ -106,7 +106,7 @@ def check_problems(problems: Collection[Problem]) -> None:
     """Raise InvalidInput (INVALID_TEST) where there is a problem."""
     if problems:
         raise InvalidInput(
-            f"the tests have {len(problems)} problem{'' if len(problems) == 1 else 's'}; none was run",
+            f"the tests have {plural(len(problems), 'problem')}; none was run",
             code="INVALID_TEST",
             problems=tuple(problems),
             cure="mend the test files; schemas/test.schema.json describes them to an editor",

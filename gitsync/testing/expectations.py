@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from gitsync.errors import plural
 from gitsync.runtime.matching import EXACT, differences, matches, show
 from gitsync.runtime.model import Call, Run, RunStatus
 
@@ -66,7 +67,7 @@ def _calls(expected: Any, calls: Sequence[Call]) -> Iterator[str]:
         if (times is None and found) or times == len(found):
             continue
         what = " ".join(filter(None, (_name(wanted), _words(wanted))))
-        due = "a call" if times is None else f"{times} call{'' if times == 1 else 's'}"
+        due = "a call" if times is None else plural(times, "call")
         yield f"calls[{index}]: expected {due} of {what}, got {len(found)}"
         others = [call for call in same if call not in found]
         for call in others[:3]:

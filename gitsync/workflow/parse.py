@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from gitsync.errors import InvalidInput, Problem
+from gitsync.errors import InvalidInput, Problem, first_of
 from gitsync.workflow.canonical import MAX_EXPONENT, canonical_bytes
 from gitsync.workflow.scan import MAX_NESTING, Scan, parse_number, scan
 from gitsync.workflow.types import Json
@@ -175,10 +175,10 @@ def scan_bytes(data: bytes, *, file: str = "") -> Scan:
 def invalid_input(problems: Sequence[Problem]) -> InvalidInput:
     """The error that carries `problems`; its code is theirs, where they share one."""
     rules = {problem.rule for problem in problems}
-    first, *others = sorted(problems)
-    more = f" (and {len(others)} more)" if others else ""
     return InvalidInput(
-        f"{first}{more}", problems=problems, code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW"
+        first_of(sorted(problems)),
+        problems=problems,
+        code=rules.pop() if len(rules) == 1 else "INVALID_WORKFLOW",
     )
 
 

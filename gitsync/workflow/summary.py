@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gitsync.workflow.diff import Step, WorkflowDelta
+from gitsync.errors import listed, plural, shortlist
+from gitsync.workflow.diff import WorkflowDelta
 from gitsync.workflow.values import Missing, Value, ValueDelta
 
 LONGEST_VALUE: Final = 60
@@ -25,9 +26,7 @@ def describe(delta: WorkflowDelta) -> str:
     values = list(_without_trigger(delta.settings))
     if _has_trigger(delta.settings):
         parts.append("trigger changed")
-    parts += [_say_value(value) for value in values[:MOST_NAMED]]
-    if len(values) > MOST_NAMED:
-        parts.append(f"and {len(values) - MOST_NAMED} more settings")
+    parts += shortlist([_say_value(value) for value in values], MOST_NAMED, rest=" settings")
     return "; ".join(parts) or THE_FORM
 
 
@@ -37,7 +36,7 @@ def describe_whole(delta: WorkflowDelta) -> str:
     if document is None:
         return "nothing on either side"
     count = len(document["publishedVersions"])
-    versions = f"{count} published version{'' if count == 1 else 's'}" if count else "no published version"
+    versions = f"{plural(count, 'published version')}" if count else "no published version"
     return f"{'new' if delta.before is None else 'deleted'}: {document['metadata']['name']!r}, {versions}"
 
 
@@ -50,7 +49,8 @@ def _draft_words(delta: WorkflowDelta) -> Iterator[str]:
         ([move.step for move in draft.moved], "moved"),
     ):
         if steps:
-            yield f"{count_steps(steps)} {what} ({_names(steps, MOST_NAMED)})"
+            names = [step.id or "without id" for step in steps]
+            yield f"{plural(len(steps), 'step')} {what} ({listed(names, MOST_NAMED)})"
     for name in sorted({value.path.partition(".")[0] for value in draft.values}):
         yield f"{name} changed"
     if draft.is_empty and delta.draft_version is not None:
@@ -91,13 +91,3 @@ def cut(text: str, start: int = 0) -> str:
     """Return `text` from `start`, no longer than a value is shown."""
     part = text[start : start + LONGEST_VALUE]
     return ("…" if start else "") + part + ("…" if start + LONGEST_VALUE < len(text) else "")
-
-
-def count_steps(steps: Sequence[object]) -> str:
-    """Return such as ``2 steps``."""
-    return f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
-
-
-def _names(steps: Sequence[Step], most: int) -> str:
-    more = f" and {len(steps) - most} more" if len(steps) > most else ""
-    return ", ".join(step.id or "without id" for step in steps[:most]) + more

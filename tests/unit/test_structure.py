@@ -150,3 +150,26 @@ def texts_of(tree: ast.Module) -> list[str]:
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in alone]
     return [str(node.value) for node in constants if isinstance(node.value, (str, bytes))]
+
+
+def test_counts_and_lists_are_put_in_words_in_one_module() -> None:
+    """Blocks of Markdown and of the terminal count lines by their room, and say so in words of their own."""
+    by_hand = re.compile(r"""\{(?:'s'|"s"|''|"") if [^{}\n]* else|and \{[^{}]*\} more\b""")
+
+    found = {
+        f"{path.relative_to(PACKAGE)}: {match[0]}"
+        for path in MODULES
+        if path.name != "errors.py"
+        for match in by_hand.finditer(path.read_text(encoding="utf-8"))
+    }
+
+    assert found == {
+        "cli/branch_pull.py: {'' if back == 1 else",
+        "cli/outcome.py: and {more} more",
+        "cli/outcome.py: and {len(others)} more",
+        "cli/outcome.py: and {len(patterns) - 1} more",
+        "render/markdown.py: and {left} more",
+        "render/page.py: and {left} more",
+        "render/text.py: and {len(changes) - most} more",
+        "render/words.py: and {len(delta.changed) - MOST_LISTED} more",
+    }

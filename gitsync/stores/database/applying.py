@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
-from gitsync.errors import DatabaseError, NotConverged, PlanStale
+from gitsync.errors import DatabaseError, NotConverged, PlanStale, listed
 from gitsync.stores.database import ledger
 from gitsync.stores.database.batches import DOCUMENTS, in_batches, read_ahead
 from gitsync.stores.database.relink import relink_callers
@@ -28,7 +28,6 @@ from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.types import Digest, Document, Key
 from gitsync.workflow.versions import version_digest
 
-_MOST_LISTED: Final = 12
 _UNTRANSLATABLE: Final = re.compile(
     r'byte sequence ((?:0x[0-9a-f]{2} ?)+) ?in encoding "UTF8" has no equivalent in encoding "(\w+)"'
 )
@@ -203,7 +202,7 @@ class Applier:
         wrong |= {key for key, workflow_id in replaced.items() if workflow_id in there}
         if wrong:
             raise NotConverged(
-                f"the database holds something else than was written for {_listed(sorted(wrong))}; "
+                f"the database holds something else than was written for {listed(sorted(wrong))}; "
                 "nothing was written",
                 details={"keys": sorted(wrong)},
                 cure="`gitsync db check`: a trigger, a rule or row-level security changes what is written",
@@ -235,7 +234,7 @@ def _named(batch: Sequence[Rows]) -> Iterator[None]:
         character = bytes.fromhex(found[1].replace("0x", "")).decode()
         keys = [rows.key for rows in batch if character in repr(rows)]
         raise DatabaseError(
-            f"{_listed(keys) or 'a workflow'}: {character!a} cannot be stored, since the database's encoding is "
+            f"{listed(keys) or 'a workflow'}: {character!a} cannot be stored, since the database's encoding is "
             f"{found[2]}; nothing was written",
             code="NOT_IN_ENCODING",
             details={"keys": keys},
@@ -261,12 +260,7 @@ def _held_versions(held: Held, rewritten: Collection[int] | None) -> HeldVersion
 
 def _stale(keys: Sequence[Key], what: str) -> PlanStale:
     return PlanStale(
-        f"{what} {_listed(keys)}; nothing was written",
+        f"{what} {listed(keys)}; nothing was written",
         details={"keys": list(keys)},
         cure="look with `gitsync status`, then run the command again",
     )
-
-
-def _listed(keys: Sequence[Key]) -> str:
-    more = f" and {len(keys) - _MOST_LISTED} more" if len(keys) > _MOST_LISTED else ""
-    return ", ".join(keys[:_MOST_LISTED]) + more

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, text
 
-from gitsync.errors import ConfigError, DatabaseError
+from gitsync.errors import ConfigError, DatabaseError, noun_for
 from gitsync.stores.database.product import (
     DEFINITION_COLUMNS,
     DEFINITIONS,
@@ -248,7 +248,7 @@ def _off_the_path(found: Found, what: str, schemas: Sequence[str], *, code: str)
     cure = f"end the database's URL with `?options={_search_path_option([*own, first])}`"
     if first in found.closed:
         cure = f"`GRANT USAGE ON SCHEMA {_quoted(first)} TO` the role of the database's URL, and {cure}"
-    place = f"schema{'s' if len(schemas) > 1 else ''} {' and '.join(schemas)}"
+    place = f"{noun_for(len(schemas), 'schema')} {' and '.join(schemas)}"
     return DatabaseError(
         f"{what}: only in the {place}, which the search path doesn't lead to",
         code=code,
