@@ -54,10 +54,10 @@ def make_console(*, stderr: bool = False, no_color: bool | None = None) -> Conso
 def _console_class() -> type[Console]:
     from rich.console import Console
 
-    class Door(Console):
+    class LineConsole(Console):
         """A console each of whose prints is one line."""
 
         def print(self, *objects: Any, **how: Any) -> None:
             super().print(*(cleaned(printable(o)) if isinstance(o, str) else o for o in objects), **how)
 
-    return Door
+    return LineConsole

@@ -22,7 +22,7 @@ Point = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class CoverageItem:
     """One thing that a run can reach: a step, or a branch of one (``then``, ``else``, ``body``, ``catch``)."""
 
     path: str
@@ -41,7 +41,7 @@ class Coverage:
     workflow: Key
     version: str
     total: int
-    missed: tuple[Spot, ...]
+    missed: tuple[CoverageItem, ...]
 
     @property
     def reached(self) -> int:
@@ -67,31 +67,31 @@ class Coverage:
         }
 
 
-def iter_spots(definition: Json) -> Iterator[Spot]:
+def iter_items(definition: Json) -> Iterator[CoverageItem]:
     """Every step and branch of a definition, in document order; an else that isn't there is a branch too."""
     steps = definition.get("steps") if isinstance(definition, dict) else None
     stack: list[tuple[Any, str]] = [(steps, "root")]
     while stack:
         item, path = stack.pop()
-        if isinstance(item, Spot):
+        if isinstance(item, CoverageItem):
             yield item
         elif isinstance(item, list):
             stack.extend((item[index], f"{path}.steps[{index}]") for index in reversed(range(len(item))))
         elif isinstance(item, dict) and isinstance(item.get("type"), str):
             step_id = str(item.get("id"))
-            yield Spot(path, step_id)
+            yield CoverageItem(path, step_id)
             for branch in reversed(_BRANCHES.get(item["type"], ())):
                 where = f"{path}.{branch}"
                 stack.append((item.get(branch), where))
                 if branch not in _ALWAYS:
-                    stack.append((Spot(where, step_id, branch), where))
+                    stack.append((CoverageItem(where, step_id, branch), where))
 
 
 def cover(document: Document, version: int | str | None, reached: Collection[Point]) -> Coverage:
     """What `reached` has of one version of a document."""
     chosen = choose_definition(document, version)
     key = Key(str(document["key"]))
-    places = tuple(iter_spots(chosen.definition))
+    places = tuple(iter_items(chosen.definition))
     missed = tuple(place for place in places if (key, chosen.label, place.path) not in reached)
     return Coverage(key, chosen.label, len(places), missed)
 

@@ -12,7 +12,7 @@ import pytest
 
 from gitsync.runtime.limits import Stopped, held
 from gitsync.runtime.model import Budget
-from gitsync.testing.coverage import Spot, cover, iter_spots, share_of
+from gitsync.testing.coverage import CoverageItem, cover, iter_items, share_of
 from gitsync.testing.suite import Result, Suite, Verdict, run_case, run_suite
 from gitsync.testing.testfile import Case, Setting, read_test_file
 from gitsync.workflow.types import Document, Key
@@ -198,15 +198,15 @@ def test_secrets_are_in_no_text_of_a_result() -> None:
 
 
 PLACES = [
-    Spot("root.steps[0]", "if"),
-    Spot("root.steps[0].then", "if", "then"),
-    Spot("root.steps[0].then.steps[0]", "end"),
-    Spot("root.steps[0].else", "if", "else"),
-    Spot("root.steps[1]", "loop"),
-    Spot("root.steps[1].body", "loop", "body"),
-    Spot("root.steps[1].body.steps[0]", "try"),
-    Spot("root.steps[1].body.steps[0].try.steps[0]", "assign"),
-    Spot("root.steps[1].body.steps[0].catch", "try", "catch"),
+    CoverageItem("root.steps[0]", "if"),
+    CoverageItem("root.steps[0].then", "if", "then"),
+    CoverageItem("root.steps[0].then.steps[0]", "end"),
+    CoverageItem("root.steps[0].else", "if", "else"),
+    CoverageItem("root.steps[1]", "loop"),
+    CoverageItem("root.steps[1].body", "loop", "body"),
+    CoverageItem("root.steps[1].body.steps[0]", "try"),
+    CoverageItem("root.steps[1].body.steps[0].try.steps[0]", "assign"),
+    CoverageItem("root.steps[1].body.steps[0].catch", "try", "catch"),
 ]
 COVERED = [when("payload.a = 1", [END]), loop("[1]", [attempt([assign({"vars.a": "1"})])])]
 
@@ -214,7 +214,7 @@ COVERED = [when("payload.a = 1", [END]), loop("[1]", [attempt([assign({"vars.a":
 def test_the_places_of_a_definition_are_its_steps_and_branches_in_order() -> None:
     document = workflow("main", COVERED)
 
-    assert list(iter_spots(document["publishedVersions"][0]["definition"])) == PLACES
+    assert list(iter_items(document["publishedVersions"][0]["definition"])) == PLACES
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_the_places_of_a_definition_are_its_steps_and_branches_in_order() -> Non
         ([{"a": 1}, {"a": 2}], [PLACES[8]]),
     ],
 )
-def test_the_coverage_is_what_some_case_reached(payloads: list[Any], missed: list[Spot]) -> None:
+def test_the_coverage_is_what_some_case_reached(payloads: list[Any], missed: list[CoverageItem]) -> None:
     reached = {point for payload in payloads for point in run(COVERED, payload=payload).reached}
 
     covered = cover(workflow("main", COVERED), None, reached)
