@@ -13,7 +13,7 @@ from gitsync.runtime.model import Budget, Options, Run
 from gitsync.runtime.start import Start
 from gitsync.runtime.stubs import Answer, Outside, Stub
 from gitsync.workflow.document import make_document
-from gitsync.workflow.expressions import Limits, compile_expression
+from gitsync.workflow.expressions import ExpressionLimits, compile_expression
 from gitsync.workflow.types import Document, Key
 
 RUNS: Final = 100
@@ -86,7 +86,7 @@ def run_steps(runs: int = RUNS) -> Run:
 def evaluate_alone(runs: int = RUNS) -> int:
     """How many expressions were evaluated: those of as many runs, over values of the same shape."""
     items, *inner = [compile_expression(text) for text in (ITEMS_OF, CONDITION, INPUT, SUM)]
-    limits, count = Limits(), 0
+    limits, count = ExpressionLimits(), 0
     for _ in range(runs):
         for item in items.evaluate({"payload": PAYLOAD}, limits, now=NOW):
             bindings = {"payload": PAYLOAD, "vars": {"it": item, "total": 1, "answer": {"id": 1}}, "it": item}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gitsync.workflow.expressions import Limits
+from gitsync.workflow.expressions import ExpressionLimits
 from gitsync.workflow.types import Document, Key
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -282,7 +282,7 @@ class Options:
     tenant: str = "00000000-0000-0000-0000-000000000000"
     run_id: str = "00000000-0000-0000-0000-000000000001"
     budget: Budget = field(default_factory=Budget)
-    limits: Limits = field(default_factory=Limits)
+    limits: ExpressionLimits = field(default_factory=ExpressionLimits)
     clock: Callable[[], float] | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     on_step: Callable[[StepTrace], None] | None = None

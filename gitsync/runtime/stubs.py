@@ -9,7 +9,7 @@ from typing import Any
 
 from gitsync.runtime.matching import matches, show
 from gitsync.runtime.model import Category, RunFault
-from gitsync.workflow.expressions import ExpressionFault, Limits, compile_expression
+from gitsync.workflow.expressions import ExpressionFault, ExpressionLimits, compile_expression
 
 ActionFunction = Callable[[Any], Any]
 """A Python callable that stands for an action: the input in, the output out; JSON both."""
@@ -42,7 +42,7 @@ class Answer:
             return True
         if isinstance(self.when, str):
             try:
-                found = compile_expression(self.when).evaluate({"input": value}, Limits(), now="")
+                found = compile_expression(self.when).evaluate({"input": value}, ExpressionLimits(), now="")
             except ExpressionFault as fault:
                 raise RunFault(
                     Category.STUB, f"the stub's `when` fails: {self.when}: {fault.message}"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gitsync.workflow.expression_text import FUNCTIONS, Reading, Rewritten, read_tokens, rewrite
 
-__all__ = ["FUNCTIONS", "Expression", "ExpressionFault", "Limits", "compile_expression"]
+__all__ = ["FUNCTIONS", "Expression", "ExpressionFault", "ExpressionLimits", "compile_expression"]
 
 LONGEST_TEXT: Final = 65_536  # characters; nobody writes that, and reading it stays cheap
 
@@ -34,7 +34,7 @@ class ExpressionFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ExpressionLimits:
     """How far one evaluation may go. The product stops at 25 ms, which is a matter of luck on a slow host.
 
     seconds: wall clock, above 0. steps: evaluation steps, the same on every machine. depth: nesting of calls.
@@ -76,7 +76,9 @@ class Expression:
         unplaced = [] if read is True else [(name, max(self.text.find(name), 0)) for name in read]
         return tuple(sorted(found + [item for item in unplaced if item[0] not in named], key=lambda r: r[1]))
 
-    def evaluate(self, bindings: Mapping[str, Any], limits: Limits = Limits(), *, now: str) -> Any:
+    def evaluate(
+        self, bindings: Mapping[str, Any], limits: ExpressionLimits = ExpressionLimits(), *, now: str
+    ) -> Any:
         """The JSON value over `bindings`, root name → JSON value; whole numbers come back as ``int``.
 
         now: what nowIso() answers, an ISO instant with milliseconds.

@@ -22,7 +22,7 @@ _MOST: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaFault:
+class ValueFault:
     """What a schema refuses. place: such as ``items[0].name``, empty for the value itself.
 
     is_extra: it is only a property that the schema doesn't name.
@@ -36,7 +36,7 @@ class SchemaFault:
         return f"{self.place}: {self.message}" if self.place else self.message
 
 
-def iter_faults(schema: Any, value: Any) -> Iterator[SchemaFault]:
+def iter_faults(schema: Any, value: Any) -> Iterator[ValueFault]:
     """Everything that is wrong with `value`; a schema that is none, or that stands elsewhere, finds nothing."""
     validator = _compile(_text(schema))
     if validator is None or validator.is_valid(value):
@@ -46,7 +46,7 @@ def iter_faults(schema: Any, value: Any) -> Iterator[SchemaFault]:
     for error in validator.iter_errors(value):
         steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
         is_extra = isinstance(error.kind, ValidationErrorKind.AdditionalProperties)
-        yield SchemaFault("".join(steps).lstrip("."), str(error.message), is_extra)
+        yield ValueFault("".join(steps).lstrip("."), str(error.message), is_extra)
 
 
 def iter_unchecked(registry: Registry) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ ALLOWED = {
     "server": COMMANDS | {"logs", "render", "server"},
     "cli": COMMANDS | {"cli", "logs", "render", "repo_layout_example", "server"},
 }
+TWINS = {"Call", "Fault", "Files", "Index", "Reading", "Start", "Verdict"}
+"""Names that classes of several modules have; it only shrinks."""
 PURE = ("workflow", "rules", "sync", "runtime")
 
 
@@ -173,3 +176,14 @@ def test_counts_and_lists_are_put_in_words_in_one_module() -> None:
         "render/text.py: and {len(changes) - most} more",
         "render/words.py: and {len(delta.changed) - MOST_LISTED} more",
     }
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    names = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+
+    assert {name for name, count in names.items() if count > 1} <= TWINS

@@ -16,7 +16,7 @@ from gitsync.errors import DatabaseError, NotConverged, PlanStale, listed
 from gitsync.stores.database import ledger
 from gitsync.stores.database.batches import DOCUMENTS, in_batches, read_ahead
 from gitsync.stores.database.relink import relink_callers
-from gitsync.stores.database.rows import Held, iter_held, read_ids, read_index
+from gitsync.stores.database.rows import HeldWorkflow, iter_held, read_ids, read_index
 from gitsync.stores.database.tables import Tables
 from gitsync.stores.database.usage import find_touched, read_surroundings
 from gitsync.stores.database.writing import HeldVersions, Rows, Writer
@@ -217,7 +217,7 @@ class Applier:
 
     def _held(
         self, planned: Mapping[Key, Change], index: Index, *, is_alone: bool = False
-    ) -> Generator[Held]:
+    ) -> Generator[HeldWorkflow]:
         ids = [index.ids[key] for key in planned if key in index.ids]
         return iter_held(self.connection, self.tables, index.keys_by_id, ids=ids, is_alone=is_alone)
 
@@ -242,7 +242,7 @@ def _named(batch: Sequence[Rows]) -> Iterator[None]:
         ) from error
 
 
-def _held_versions(held: Held, rewritten: Collection[int] | None) -> HeldVersions:
+def _held_versions(held: HeldWorkflow, rewritten: Collection[int] | None) -> HeldVersions:
     """The versions of a workflow that is about to be overwritten; what isn't linked is as nothing that is meant.
 
     rewritten: those that are known to change or go, ``None`` where nobody has looked.

@@ -30,7 +30,7 @@ _PARSED: Final = {field for field, column in METADATA_COLUMNS.items() if kind_of
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldWorkflow:
     """One workflow as the database holds it.
 
     calls: called id → the key that it stands for, ``None`` where it belongs to no key. unlinked: the versions, ``None``
@@ -84,7 +84,7 @@ def iter_held(
     ids: Collection[str] | None = None,
     is_alone: bool = False,
     unreadable: dict[Key, Unreadable] | None = None,
-) -> Generator[Held]:
+) -> Generator[HeldWorkflow]:
     """The workflows that are in `keys_by_id`, by id; of `ids` alone where these are given.
 
     keys_by_id: what ids in definitions become. Streamed; the connection has to stay open meanwhile, and whoever
@@ -123,7 +123,7 @@ def _iter_rows(
 
 def iter_by_key(
     connection: Connection, tables: Tables, keys_by_id: Mapping[str, Key], keys: Collection[Key]
-) -> Generator[Held]:
+) -> Generator[HeldWorkflow]:
     """The workflows of `keys` ordered by key; the connection's transaction has to see one moment throughout.
 
     Nothing else may use the connection meanwhile.
@@ -151,7 +151,9 @@ def _ahead(tables: Tables, rows: Rows) -> Rows:
     return read_ahead(rows, DOCUMENTS) if tables.found.is_postgresql else rows
 
 
-def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id: Mapping[str, Key]) -> Held:
+def make_held(
+    row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id: Mapping[str, Key]
+) -> HeldWorkflow:
     """The workflow of one definition row with its version rows; raises DatabaseError where it isn't JSON."""
     workflow_id, key, draft_version, draft, *values = row
     metadata = dict(zip(METADATA_COLUMNS, values, strict=True))
@@ -202,7 +204,7 @@ def make_held(row: Sequence[Any], versions: Sequence[Sequence[Any]], keys_by_id:
             cure=UNREADABLE_CURES["UNREADABLE_WORKFLOW"],
         ) from error
     are_plain = are_plain and is_plain(document["metadata"]) and is_plain(document["dependencies"])
-    return Held(workflow_id, key, document, calls, frozenset(unlinked), are_plain)
+    return HeldWorkflow(workflow_id, key, document, calls, frozenset(unlinked), are_plain)
 
 
 def _check_text(text: str) -> None:

@@ -62,7 +62,7 @@ _CONFLICTS: Final = frozenset({None, "WORKFLOW_KEY_CONFLICT", "CONFLICT"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """A server's answer; ``body`` is its JSON value, ``None`` where it has none."""
 
     status: int
@@ -172,7 +172,7 @@ class Client:
             raise self.refusal(answer, f"GET {path}")
         return answer.body
 
-    def ask(self, path: str, **query: str) -> Answer:
+    def ask(self, path: str, **query: str) -> Reply:
         """The answer to a read, whatever its status; tried again while it fails for a moment."""
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -194,11 +194,11 @@ class Client:
         except Interrupted as error:
             raise ServerError(error.message, code=error.code, cure=error.cure) from error
 
-    def post(self, path: str, body: bytes, **query: str) -> Answer:
+    def post(self, path: str, body: bytes, **query: str) -> Reply:
         """The answer to a write, whatever its status; sent once. Raises Interrupted where it got none."""
         return self._send("POST", path, query, body)
 
-    def refusal(self, answer: Answer, what: str) -> GitsyncError:
+    def refusal(self, answer: Reply, what: str) -> GitsyncError:
         """The error that an answer stands for; `what` names the request."""
         body = answer.body if isinstance(answer.body, dict) else {}
         details = body.get("details")
@@ -251,7 +251,7 @@ class Client:
         text = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text).strip()
         return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
-    def _send(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Answer:
+    def _send(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Reply:
         import httpx
 
         assert self._portal is not None, "the client is used outside its `with`"
@@ -306,7 +306,7 @@ class Client:
                 raise self._too_large(path, f"has more than {most // (1024 * 1024)} MiB")
         return bytes(data)
 
-    def _read(self, response: httpx.Response, data: bytes, path: str, *, is_write: bool) -> Answer:
+    def _read(self, response: httpx.Response, data: bytes, path: str, *, is_write: bool) -> Reply:
         """The answer that a response is; raises Interrupted where it says to come back."""
         if response.status_code in _PASSING and not is_write:
             said = self._json(response, data, path, strictly=False)
@@ -321,7 +321,7 @@ class Client:
         if response.is_redirect:
             raise self._redirected(response)
         value = self._json(response, data, path, strictly=response.is_success)
-        return Answer(response.status_code, value, response.headers)
+        return Reply(response.status_code, value, response.headers)
 
     def _json(self, response: httpx.Response, data: bytes, path: str, *, strictly: bool) -> Json:
         try:

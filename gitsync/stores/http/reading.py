@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from gitsync.errors import ServerError
-from gitsync.stores.http.client import Answer, Client
+from gitsync.stores.http.client import Client, Reply
 from gitsync.stores.http.wire import (
     Malformed,
     document_of_export,
@@ -131,7 +131,7 @@ class Reader:
     def _export(self, row: Row) -> tuple[Key, Document]:
         return self._exported(row, self._client.ask(_export_path(row)))
 
-    def _exported(self, row: Row, answer: Answer) -> tuple[Key, Document]:
+    def _exported(self, row: Row, answer: Reply) -> tuple[Key, Document]:
         """The document in the answer to the export of `row`."""
         key = Key(row["key"])
         if answer.status == 404:
@@ -165,7 +165,7 @@ class Reader:
             raise _moving([of])
         return self._shape(answer, path, shape)
 
-    def _shape(self, answer: Answer, path: str, shape: Callable[[Json], T]) -> T:
+    def _shape(self, answer: Reply, path: str, shape: Callable[[Json], T]) -> T:
         if answer.status != 200:
             raise self._client.refusal(answer, f"GET {path}")
         try:

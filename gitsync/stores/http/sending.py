@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gitsync.errors import GitsyncError, NotConverged, ServerError
-from gitsync.stores.http.client import Answer, Client, Interrupted
+from gitsync.stores.http.client import Client, Interrupted, Reply
 from gitsync.stores.http.reading import LIST
 from gitsync.sync.model import Action, Applied, Change
 from gitsync.workflow.bundle import make_bundle, offline_id
@@ -78,7 +78,7 @@ class Import:
         expected: dict[str, Json] = {change.key: change.before for change in self.changes}
         return canonical_bytes({"bundle": bundle, "expectedDigests": expected})
 
-    def _read_back(self, answer: Answer | None) -> Applied:
+    def _read_back(self, answer: Reply | None) -> Applied:
         """Compare what the server now holds with what was meant."""
         now, ids = self.look()
         wrong = sorted(change.key for change in self.changes if now.get(change.key) != change.after)

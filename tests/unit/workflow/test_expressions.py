@@ -9,7 +9,7 @@ import jsonata
 import pytest
 
 from gitsync.workflow.expression_text import rewrite
-from gitsync.workflow.expressions import Expression, ExpressionFault, Limits, compile_expression
+from gitsync.workflow.expressions import Expression, ExpressionFault, ExpressionLimits, compile_expression
 
 NOW = "2026-03-01T08:00:00.000Z"
 BINDINGS: dict[str, Any] = {
@@ -27,11 +27,11 @@ BINDINGS: dict[str, Any] = {
 }
 
 
-def evaluate(text: str, limits: Limits | None = None) -> Any:
-    return compile_expression(text).evaluate(BINDINGS, limits or Limits(), now=NOW)
+def evaluate(text: str, limits: ExpressionLimits | None = None) -> Any:
+    return compile_expression(text).evaluate(BINDINGS, limits or ExpressionLimits(), now=NOW)
 
 
-def fault_of(text: str, limits: Limits | None = None) -> ExpressionFault:
+def fault_of(text: str, limits: ExpressionLimits | None = None) -> ExpressionFault:
     with pytest.raises(ExpressionFault) as caught:
         evaluate(text, limits)
     return caught.value
@@ -160,19 +160,19 @@ def test_an_evaluation_that_gives_no_value_is_a_fault(text: str, code: str) -> N
 @pytest.mark.parametrize(
     "text, limits",
     [
-        pytest.param("[1..5000]", Limits(items=1000), id="items"),
-        pytest.param("[1..1000]", Limits(result=100), id="result"),
-        pytest.param('"😀😀😀"', Limits(result=7), id="result-in-utf16-units"),
-        pytest.param("[1..90000].([1..90000])", Limits(seconds=0.05), id="time"),
-        pytest.param("[1..90000].($ + 1)", Limits(steps=100), id="steps"),
+        pytest.param("[1..5000]", ExpressionLimits(items=1000), id="items"),
+        pytest.param("[1..1000]", ExpressionLimits(result=100), id="result"),
+        pytest.param('"😀😀😀"', ExpressionLimits(result=7), id="result-in-utf16-units"),
+        pytest.param("[1..90000].([1..90000])", ExpressionLimits(seconds=0.05), id="time"),
+        pytest.param("[1..90000].($ + 1)", ExpressionLimits(steps=100), id="steps"),
     ],
 )
-def test_an_expression_beyond_its_limits_is_a_fault(text: str, limits: Limits) -> None:
+def test_an_expression_beyond_its_limits_is_a_fault(text: str, limits: ExpressionLimits) -> None:
     assert fault_of(text, limits).message
 
 
 def test_a_result_just_within_its_limit_is_a_value() -> None:
-    assert evaluate('"😀😀😀"', Limits(result=8)) == "😀😀😀"
+    assert evaluate('"😀😀😀"', ExpressionLimits(result=8)) == "😀😀😀"
 
 
 @pytest.mark.parametrize(
