@@ -103,6 +103,31 @@ def test_what_a_workflow_is_and_how_it_is_decided_know_neither_git_nor_sql_nor_c
     assert not roots & {"click", "git", "os", "rich", "sqlalchemy", "subprocess", "psycopg"}
 
 
+def test_only_the_command_line_looks_at_the_environment_the_clock_and_the_terminal() -> None:
+    looks = {
+        ("os", "environ"), ("os", "getenv"), ("os", "getcwd"), ("Path", "cwd"), ("datetime", "now"), ("time", "time"),
+        ("sys", "argv"), ("sys", "stdin"), ("sys", "stdout"), ("sys", "stderr"),
+    }  # fmt: skip
+    looking = {
+        (str(path.relative_to(PACKAGE)), f"{node.value.id}.{node.attr}")
+        for path in MODULES
+        if room_of(path) != "cli"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if (node.value.id, node.attr) in looks
+    }
+
+    assert looking == {
+        ("server/run.py", "sys.stderr"),  # the log of `serve`
+        ("stores/git/library.py", "os.environ"),  # what GitPython writes there is taken back
+        ("stores/git/process.py", "os.environ"),  # what git is started with
+    }
+    importing = {
+        room_of(path) for path in MODULES if "click" in {name.split(".")[0] for name in imported(path)}
+    }
+    assert importing == {"cli"}
+
+
 def test_processes_are_started_in_one_place() -> None:
     starting = {str(path.relative_to(PACKAGE)) for path in MODULES if "subprocess" in imported(path)}
 
