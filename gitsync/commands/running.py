@@ -52,9 +52,9 @@ class Source:
 
     def hold(self, keys: Iterable[Key]) -> None:
         """Read those of `keys` that are there and not held yet, in one go."""
-        wanted = sorted({key for key in keys if key in self.blobs} - self._held.keys())
-        if wanted:
-            self._held |= dict(self.load(wanted))
+        missing = sorted({key for key in keys if key in self.blobs} - self._held.keys())
+        if missing:
+            self._held |= dict(self.load(missing))
 
     def require(self, key: Key) -> Document:
         """The document; raises InvalidInput (UNKNOWN_WORKFLOW) where there is none."""
@@ -71,15 +71,17 @@ class Source:
 
     def closure(self, keys: Iterable[Key]) -> dict[Key, Document]:
         """The documents of `keys` that are there, and of all that they call, directly or not."""
-        found: dict[Key, Document] = {}
+        reached: dict[Key, Document] = {}
         ahead = set(keys)
         while ahead:
             self.hold(ahead)
             fresh = {key: self._held[key] for key in ahead if key in self._held}
-            found |= fresh
-            ahead = {called for document in fresh.values() for called in called_keys(document)} - found.keys()
+            reached |= fresh
+            ahead = {
+                called for document in fresh.values() for called in called_keys(document)
+            } - reached.keys()
             ahead &= self.keys
-        return found
+        return reached
 
     def callers_of(self, keys: Iterable[Key]) -> frozenset[Key]:
         """The keys, and all that call them, directly or not; a file that cannot be read calls nothing."""
@@ -88,13 +90,13 @@ class Source:
             if may_call(data):
                 for called in _calls_in(data, key):
                     callers.setdefault(called, set()).add(key)
-        found = set(keys)
-        ahead = list(found)
+        reached = set(keys)
+        ahead = list(reached)
         for key in ahead:  # grows while it is walked
-            fresh = callers.get(key, set()) - found
-            found |= fresh
+            fresh = callers.get(key, set()) - reached
+            reached |= fresh
             ahead.extend(fresh)
-        return frozenset(found)
+        return frozenset(reached)
 
 
 def _calls_in(data: bytes, key: Key) -> frozenset[Key]:
@@ -193,8 +195,8 @@ def path_tests(where: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]
     for path in paths:
         full = direct(where / path)
         if full.is_dir():
-            found = _iter_yaml(Disk.around(full), full, full)
-            yield from ((f"{path}/{name}", data) for name, data in found)
+            files = _iter_yaml(Disk.around(full), full, full)
+            yield from ((f"{path}/{name}", data) for name, data in files)
             continue
         try:
             yield str(path), read_named(full)
@@ -209,9 +211,9 @@ def path_tests(where: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]
 def commit_tests(project: Project, commit: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of each test file in a commit, sorted."""
     folder = "/".join(part for part in (project.prefix, TESTS) if part)
-    found = dict(_iter_blobs(project, commit, folder, TESTS))
-    contents = project.git.read_blobs(found.values())
-    for name, (_, data) in zip(found, contents, strict=True):
+    blobs = dict(_iter_blobs(project, commit, folder, TESTS))
+    contents = project.git.read_blobs(blobs.values())
+    for name, (_, data) in zip(blobs, contents, strict=True):
         yield name, data
 
 

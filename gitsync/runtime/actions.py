@@ -242,11 +242,13 @@ def _offered(execution: Execution, action: str, version: int) -> ActionOffer:
     return registry.actions[action, version]
 
 
-def _idempotency_key(execution: Execution, path: str, action: str, version: int, given: Any, own: Any) -> str:
+def _idempotency_key(
+    execution: Execution, path: str, action: str, version: int, given: Any, explicit: Any
+) -> str:
     """The explicit key, else one of run, step, action and input; under the tenant."""
     tenant = execution.world.options.tenant
-    if own is not None:
-        text = own if isinstance(own, str) else json.dumps(own, ensure_ascii=False)
+    if explicit is not None:
+        text = explicit if isinstance(explicit, str) else json.dumps(explicit, ensure_ascii=False)
     else:
         facts = [execution.run_id, path, action, version, given]
         digest = _hash(json.dumps(facts, ensure_ascii=False, separators=(",", ":")))

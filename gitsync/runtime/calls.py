@@ -31,12 +31,12 @@ def _attempt_call(execution: Execution, step: Mapping[str, Any], path: str) -> N
         name: execution.evaluator.expression(value, state.context(), where=f"inputMapping.{name}")
         for name, value in members(step.get("inputMapping"), "inputMapping").items()
     }
-    found = _stubbed(execution, step, target, payload)
-    if found is None:
-        found = _called(execution, target, version, payload, path)
+    child = _stubbed(execution, step, target, payload)
+    if child is None:
+        child = _called(execution, target, version, payload, path)
     execution.evaluator.assigned(
         step.get("outputMapping"),
-        lambda: state.context() | {"childRun": found},
+        lambda: state.context() | {"childRun": child},
         state.store,
         where="outputMapping",
     )

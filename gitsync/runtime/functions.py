@@ -22,9 +22,9 @@ def load_functions(modules: Sequence[str], *, folder: str) -> dict[str, ActionFu
 
     folder: where modules are looked for first. Raises ConfigError (INVALID_ACTIONS).
     """
-    found: dict[str, ActionFunction] = {}
+    functions: dict[str, ActionFunction] = {}
     for point in importlib.metadata.entry_points(group=GROUP):
-        found[point.name] = _checked(point.name, _load(point.value, point.load), point.value)
+        functions[point.name] = _checked(point.name, _load(point.value, point.load), point.value)
     if modules and folder not in sys.path:
         sys.path.insert(0, folder)
     for name in modules:
@@ -36,8 +36,8 @@ def load_functions(modules: Sequence[str], *, folder: str) -> dict[str, ActionFu
                 code="INVALID_ACTIONS",
                 cure=f'write {ATTRIBUTE} = {{"email.send": send}} in it; a function takes the input and returns the output',
             )
-        found |= {str(action): _checked(str(action), value, name) for action, value in actions.items()}
-    return found
+        functions |= {str(action): _checked(str(action), value, name) for action, value in actions.items()}
+    return functions
 
 
 def _load(name: str, load: Any) -> Any:

@@ -63,13 +63,13 @@ def _bodies(execution: Execution, step: Mapping[str, Any]) -> tuple[str, str]:
     """Text and HTML as the config's expressions give them, empty where there is none."""
     config = members(step.get("config"), "config")
     context = execution.state.node_context()
-    found = [
+    bodies = [
         to_string(execution.evaluator.expression(config[name], context, where=f"config.{name}"))
         if config.get(name) is not None
         else ""
         for name in ("text", "html")
     ]
-    return found[0], found[1]
+    return bodies[0], bodies[1]
 
 
 def _save(execution: Execution, step: Mapping[str, Any], value: Any, usual: str) -> None:

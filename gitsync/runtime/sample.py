@@ -24,8 +24,8 @@ def _sample(schema: Any, root: Any, depth: int, seen: frozenset[str]) -> Any:
         return None
     reference = schema.get("$ref")
     if isinstance(reference, str):
-        found = None if reference in seen else _resolve(root, reference)
-        return _sample(found, root, depth + 1, seen | {reference})
+        target = None if reference in seen else _resolve(root, reference)
+        return _sample(target, root, depth + 1, seen | {reference})
     for name in ("const", "default"):
         if name == "default" and isinstance(schema.get("enum"), list) and schema["enum"]:
             return schema["enum"][0]
@@ -42,9 +42,9 @@ def _sample(schema: Any, root: Any, depth: int, seen: frozenset[str]) -> Any:
     parts = schema.get("allOf")
     if isinstance(parts, list) and parts:
         merged = [_sample(part, root, depth + 1, seen) for part in parts]
-        own = {name: value for name, value in schema.items() if name != "allOf"}
-        if "properties" in own:
-            merged.append(_sample(own, root, depth + 1, seen))
+        rest = {name: value for name, value in schema.items() if name != "allOf"}
+        if "properties" in rest:
+            merged.append(_sample(rest, root, depth + 1, seen))
         objects = [value for value in merged if isinstance(value, dict)]
         return {key: value for item in objects for key, value in item.items()} if objects else merged[0]
     return _by_type(schema, root, depth, seen)
@@ -78,12 +78,12 @@ def _resolve(root: Any, reference: str) -> Any:
     """What a local reference names, ``None`` for any other."""
     if not reference.startswith("#"):
         return None
-    found = root
+    schema = root
     for part in reference.removeprefix("#").strip("/").split("/"):
         if not part:
             continue
         name = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(found, dict) or name not in found:
+        if not isinstance(schema, dict) or name not in schema:
             return None
-        found = found[name]
-    return found
+        schema = schema[name]
+    return schema

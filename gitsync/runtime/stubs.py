@@ -42,12 +42,12 @@ class Answer:
             return True
         if isinstance(self.when, str):
             try:
-                found = compile_expression(self.when).evaluate({"input": value}, ExpressionLimits(), now="")
+                result = compile_expression(self.when).evaluate({"input": value}, ExpressionLimits(), now="")
             except ExpressionFault as fault:
                 raise RunFault(
                     Category.STUB, f"the stub's `when` fails: {self.when}: {fault.message}"
                 ) from fault
-            return found is True
+            return result is True
         return matches(self.when, value)
 
     def give(self) -> Any:
@@ -149,10 +149,10 @@ class Outside:
             self._left = list(self.script)
         return self._left
 
-    def take(self, wanted: Callable[[ScriptEntry], bool]) -> ScriptEntry | None:
-        """The first entry left that is wanted, which is then used up unless its name is ``*``."""
+    def take(self, fits: Callable[[ScriptEntry], bool]) -> ScriptEntry | None:
+        """Return the first entry left that `fits`, which is then used up unless its name is ``*``."""
         for index, entry in enumerate(self.left):
-            if wanted(entry):
+            if fits(entry):
                 if entry.name != "*":
                     del self.left[index]
                 return entry

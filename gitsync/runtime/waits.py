@@ -34,10 +34,10 @@ def event_wait(execution: Execution, step: Mapping[str, Any], path: str) -> None
     config = members(step.get("config"), "config")
     name = text_field(config, "eventName")
     context = execution.state.context()
-    wanted = execution.evaluator.expression(
+    correlation = execution.evaluator.expression(
         config.get("correlationKey"), context, where="config.correlationKey"
     )
-    key = None if wanted is None else to_string(wanted)
+    key = None if correlation is None else to_string(correlation)
     timeout = config.get("timeoutMs")
     if timeout is not None and not _is_positive(timeout):
         raise RunFault(
@@ -133,17 +133,17 @@ def passes(condition: Mapping[str, Any], payload: Any) -> bool:
 
     Raises RunFault where the filter is malformed.
     """
-    there, value = get(payload, str(condition.get("path")))
+    is_given, value = get(payload, str(condition.get("path")))
     operator, operand = condition.get("op"), condition.get("value")
     match operator:
         case "exists":
-            return there and value is not None
+            return is_given and value is not None
         case "not_exists":
-            return not there or value is None
+            return not is_given or value is None
         case "=":
-            return there and _equal(value, operand)
+            return is_given and _equal(value, operand)
         case "!=":
-            return not there or not _equal(value, operand)
+            return not is_given or not _equal(value, operand)
         case "in" | "not_in":
             if not isinstance(operand, list):
                 raise RunFault(
@@ -160,9 +160,9 @@ def passes(condition: Mapping[str, Any], payload: Any) -> bool:
             )
 
 
-def _resume(execution: Execution, config: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _resume(execution: Execution, config: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     state = execution.state
-    state.vars = {**state.vars, **found}
+    state.vars = {**state.vars, **answer}
     execution.evaluator.assigned(config.get("assign"), state.context, state.store, where="config.assign")
 
 

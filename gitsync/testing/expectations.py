@@ -14,13 +14,13 @@ _CALL_FIELDS: Final = ("action", "version", "workflow", "input", "output", "erro
 
 def unmet(expect: Mapping[str, Any], run: Run) -> list[str]:
     """One line for each thing that is not as expected, empty where all is; not yet redacted."""
-    found = list(_iter_unmet(expect, run))
-    if found and run.error is not None and "error" not in expect:
+    lines = list(_iter_unmet(expect, run))
+    if lines and run.error is not None and "error" not in expect:
         error = run.error
-        found.append(
+        lines.append(
             f"the run's error: {error['category']} at {error['nodePath'] or 'the start'}: {error['message']}"
         )
-    return found
+    return lines
 
 
 def _iter_unmet(expect: Mapping[str, Any], run: Run) -> Iterator[str]:
@@ -60,18 +60,18 @@ def _calls(expected: Any, calls: Sequence[Call]) -> Iterator[str]:
     if isinstance(expected, dict):
         yield from _exact_calls(expected[EXACT], calls)
         return
-    for index, wanted in enumerate(expected):
-        same = [call for call in calls if _is_of(wanted, call)]
-        found = [call for call in same if _first_difference(wanted, call) is None]
-        times = wanted.get("times")
-        if (times is None and found) or times == len(found):
+    for index, expectation in enumerate(expected):
+        same = [call for call in calls if _is_of(expectation, call)]
+        matching = [call for call in same if _first_difference(expectation, call) is None]
+        times = expectation.get("times")
+        if (times is None and matching) or times == len(matching):
             continue
-        what = " ".join(filter(None, (_name(wanted), _words(wanted))))
+        what = " ".join(filter(None, (_name(expectation), _words(expectation))))
         due = "a call" if times is None else plural(times, "call")
-        yield f"calls[{index}]: expected {due} of {what}, got {len(found)}"
-        others = [call for call in same if call not in found]
+        yield f"calls[{index}]: expected {due} of {what}, got {len(matching)}"
+        others = [call for call in same if call not in matching]
         for call in others[:3]:
-            yield f"  {call.action} at {call.step_id}: {_first_difference(wanted, call)}"
+            yield f"  {call.action} at {call.step_id}: {_first_difference(expectation, call)}"
         if not same:
             made = ", ".join(dict.fromkeys(call.action for call in calls)) or "no action at all"
             yield f"  the run called {made}"
@@ -81,30 +81,30 @@ def _exact_calls(expected: Sequence[Mapping[str, Any]], calls: Sequence[Call]) -
     if len(expected) != len(calls):
         yield f"calls: expected exactly {len(expected)}, got {len(calls)}: {', '.join(c.action for c in calls)}"
         return
-    for index, (wanted, call) in enumerate(zip(expected, calls, strict=True)):
-        if not _is_of(wanted, call):
-            yield f"calls[{index}]: expected {_name(wanted)}, got {call.action} at {call.step_id}"
-        elif difference := _first_difference(wanted, call):
+    for index, (expectation, call) in enumerate(zip(expected, calls, strict=True)):
+        if not _is_of(expectation, call):
+            yield f"calls[{index}]: expected {_name(expectation)}, got {call.action} at {call.step_id}"
+        elif difference := _first_difference(expectation, call):
             yield f"calls[{index}] ({call.action} at {call.step_id}): {difference}"
 
 
-def _is_of(wanted: Mapping[str, Any], call: Call) -> bool:
+def _is_of(expectation: Mapping[str, Any], call: Call) -> bool:
     facts = {"action": call.action, "step": call.step_id}
-    return all(wanted.get(name, fact) == fact for name, fact in facts.items())
+    return all(expectation.get(name, fact) == fact for name, fact in facts.items())
 
 
-def _first_difference(wanted: Mapping[str, Any], call: Call) -> str | None:
+def _first_difference(expectation: Mapping[str, Any], call: Call) -> str | None:
     facts = call.as_json()
     for name in _CALL_FIELDS:
-        if name in wanted and not matches(wanted[name], facts[name]):
-            return next(differences(wanted[name], facts[name], path=name))
+        if name in expectation and not matches(expectation[name], facts[name]):
+            return next(differences(expectation[name], facts[name], path=name))
     return None
 
 
-def _name(wanted: Mapping[str, Any]) -> str:
-    step = f" at {wanted['step']}" if "step" in wanted and "action" in wanted else ""
-    return str(wanted.get("action") or f"step {wanted.get('step')}") + step
+def _name(expectation: Mapping[str, Any]) -> str:
+    step = f" at {expectation['step']}" if "step" in expectation and "action" in expectation else ""
+    return str(expectation.get("action") or f"step {expectation.get('step')}") + step
 
 
-def _words(wanted: Mapping[str, Any]) -> str:
-    return f"with input {show(wanted['input'])}" if "input" in wanted else ""
+def _words(expectation: Mapping[str, Any]) -> str:
+    return f"with input {show(expectation['input'])}" if "input" in expectation else ""

@@ -28,10 +28,10 @@ class Located:
 
     def fault(self, path: Sequence[str | int], message: str, cure: str = "") -> None:
         """Note a fault at the path, or at what there is of it."""
-        there = tuple(path)
-        while there and there not in self.places:
-            there = there[:-1]
-        line, column = self.places.get(there, (1, 1))
+        known_path = tuple(path)
+        while known_path and known_path not in self.places:
+            known_path = known_path[:-1]
+        line, column = self.places.get(known_path, (1, 1))
         self.problems.append(
             Problem(self.file, line, column, json_path(tuple(path)), self.rule, message, cure)
         )
@@ -88,17 +88,17 @@ class _Reader:
         names = [key.value for key, _ in node.value if key.id == "scalar"]
         if "<<" in names:
             self._constructor.flatten_mapping(node)  # YAML's own way to share members
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         for key, value in node.value:
             if key.id != "scalar":
                 self._located.fault(path, "a name must be text")
                 continue
             name = str(key.value)
-            if name in found and "<<" not in names:
+            if name in members and "<<" not in names:
                 self._located.fault((*path, name), f'"{name}" is there twice')
             self._located.places[*path, name] = (key.start_mark.line + 1, key.start_mark.column + 1)
-            found[name] = self._value(value, (*path, name))
-        return found
+            members[name] = self._value(value, (*path, name))
+        return members
 
     def _scalar(self, node: Any, path: Path) -> Any:
         match node.tag.removeprefix(_TAG):

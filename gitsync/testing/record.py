@@ -47,7 +47,7 @@ def _stubs(run: Run, redactor: Redactor) -> dict[str, Any]:
     for workflow, step_id, answer in run.answers:
         name = step_id if len(workflows[step_id]) == 1 else f"{workflow}/{step_id}"
         answers.setdefault(name, []).append(redactor.value(answer))
-    return {step_id: found[0] if len(found) == 1 else found for step_id, found in answers.items()}
+    return {step_id: given[0] if len(given) == 1 else given for step_id, given in answers.items()}
 
 
 def _expected(run: Run, redactor: Redactor) -> dict[str, Any]:

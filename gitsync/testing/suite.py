@@ -70,14 +70,14 @@ def run_suite(suite: Suite, cases: Sequence[Case], *, processes: int) -> Iterato
 
     processes: the most that may be started; few cases are run in this one.
     """
-    wanted = min(processes, math.ceil(len(cases) / CASES_EACH))
-    if wanted < 2:
+    count = min(processes, math.ceil(len(cases) / CASES_EACH))
+    if count < 2:
         functions = suite.load_functions() if suite.load_functions else {}
         for case in cases:
             yield run_case(suite, case, functions)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(wanted, mp_context=context, initializer=_prepare, initargs=(suite,))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_prepare, initargs=(suite,))
     done = 0
     try:
         # The processes inherit that Ctrl-C waits: this one hears it afterwards, and ends them.
