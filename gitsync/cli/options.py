@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gitsync.commands.context import Context
-    from gitsync.commands.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 CHECKS: Final = ("text", "json", "sarif", "github", "junit")
@@ -122,12 +121,9 @@ class Settings:
         if not self.quiet:
             echo(printable(text), err=True)
 
-    def confirm(self, question: str, *, risk: bool = True) -> None:
-        """Go on only where the person says yes.
-
-        Asked on a terminal alone; off a terminal a run at risk (it deletes or recreates) needs ``--yes``.
-        """
-        if self.yes or not risk:
+    def confirm(self, question: str) -> None:
+        """Go on only where the person says yes: on a terminal, or with ``--yes``."""
+        if self.yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             from gitsync.errors import Refused
@@ -141,12 +137,6 @@ class Settings:
             from gitsync.errors import GitsyncError
 
             raise GitsyncError("not confirmed; nothing was written", code="NOT_CONFIRMED")
-
-
-def settings_behind(project: Project) -> Settings:
-    """Return the settings of the command line that opened `project`."""
-    assert isinstance(project.context.caller, Settings)
-    return project.context.caller
 
 
 def common_options(function: F) -> F:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from gitsync.commands.context import Context
 from gitsync.commands.project import read_settings
-from gitsync.commands.targets import open_database
+from gitsync.commands.targets import announce, open_database
 from gitsync.stores.database.adopting import Adopted, Suggestion
 
 
@@ -31,7 +31,7 @@ def suggest_keys(context: Context) -> AdoptReport:
     config, folder = read_settings(context)
     environment = config.environment(context.environment, context.variables)
     with open_database(environment, folder, context, command="adopt") as database:
-        context.tell(f"{environment.name}: {database.address}")
+        announce(context, environment, database)
         return AdoptReport(environment=environment.name, suggestions=database.suggest_keys())
 
 
@@ -43,7 +43,7 @@ def adopt(context: Context, pairs: Sequence[tuple[str, str]], *, dry_run: bool =
     config, folder = read_settings(context)
     environment = config.environment(context.environment, context.variables)
     with open_database(environment, folder, context, command="adopt") as database:
-        context.tell(f"{environment.name}: {database.address}")
+        announce(context, environment, database)
         if not dry_run:
             database.require_ledger()
         adopted = database.adopt(pairs, dry_run=dry_run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.commands.context import Context, context_of
 from gitsync.commands.project import Project, read_settings
-from gitsync.commands.targets import choose_environment, open_store, warn_of_hidden
+from gitsync.commands.targets import announce, choose_environment, open_store, warn_of_hidden
 from gitsync.errors import Conflict, InvalidInput, Problem, plural
 from gitsync.rules.rule import Severity
 from gitsync.rules.validator import Validator
@@ -55,7 +55,7 @@ def export_bundle(project: Project | Context, *, keys: Sequence[str] = (), expor
     config, folder = read_settings(project)
     environment = choose_environment(config, context)
     with open_store(environment, folder, context, command="export") as target:
-        context.tell(f"{environment.name}: {target.address}")
+        announce(context, environment, target)
         bundle = export_keys(target, list_keys(target, keys), exported_at=exported_at)
         return _report(
             bundle,

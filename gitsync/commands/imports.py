@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 from gitsync.commands.context import Context, context_of
 from gitsync.commands.project import Project, read_settings, registry_of
 from gitsync.commands.report import tell_unchecked, tell_warnings
-from gitsync.commands.targets import choose_environment, least_capabilities, open_store
+from gitsync.commands.targets import announce, choose_environment, least_capabilities, open_store
 from gitsync.config import Config, Environment
 from gitsync.errors import UsageError, plural
 from gitsync.stores.bundle import BundleSide
@@ -95,7 +95,7 @@ def import_bundle(
         in_place=policy.in_place,
         new_tenant=wishes.get("new_tenant", False),
     ) as target:
-        context.tell(f"{environment.name}: {target.address}")
+        announce(context, environment, target)
         planned = prepare_import(
             context, environment, bundle, target, registry=registry, policy=policy, dry_run=dry_run
         )

@@ -11,6 +11,7 @@ from gitsync.commands.difference import MOST_EXPLAINED, Differ, Difference, tell
 from gitsync.commands.gate import NO_GATE, Gate, run_gate
 from gitsync.commands.project import Project
 from gitsync.commands.report import plan_exit, tell_unchecked, tell_warnings
+from gitsync.commands.targets import announce
 from gitsync.errors import ConfigError, GitsyncError, Problem, plural
 from gitsync.stores.git.commit import CommitSide, WorkTree
 from gitsync.sync.compare import Comparison
@@ -220,7 +221,7 @@ def apply(
     options = replace(saved.options, limits=limits)
     side = project.commit_side(saved.commit)
     target = project.target(command="apply", in_place=options.in_place, new_tenant=saved.new_tenant)
-    announce(project, target)
+    announce(project.context, project.environment, target)
     if saved.database != target.identity():
         raise ConfigError(
             f"{file} was made for another database or tenant, though the environment has the same name; "
@@ -263,7 +264,7 @@ class _Way:
         registry = project.registry_at(side.commit)
         target = project.target(command=command, in_place=options.in_place, new_tenant=new_tenant)
         if command == "push":
-            announce(project, target)
+            announce(project.context, project.environment, target)
             if side.revision is None:
                 project.context.tell("there is no commit yet; `git add` and `git commit` the workflows first")
             elif registry is None:
@@ -432,8 +433,3 @@ def _options(project: Project, wishes: PushWishes) -> PushOptions:
         fail_on_drift=wishes.get("fail_on_drift", False),
         discard_runs=wishes.get("discard_runs", False),
     )
-
-
-def announce(project: Project, target: Target) -> None:
-    """Name the target before anything is written to it."""
-    project.context.tell(f"{project.environment.name}: {target.address}")

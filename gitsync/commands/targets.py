@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,12 @@ from gitsync.config import Config, Environment, Server
 from gitsync.errors import ConfigError, UsageError
 from gitsync.stores.database.capabilities import DATABASE
 from gitsync.stores.http.ability import PRODUCT
-from gitsync.sync.plan import find_incomplete
 
 if TYPE_CHECKING:
-    from gitsync.errors import GitsyncError
     from gitsync.stores.database.store import Database
     from gitsync.stores.git.commit import CommitSide
     from gitsync.stores.http.store import Api
-    from gitsync.sync.model import Action, Capabilities, Change
+    from gitsync.sync.model import Capabilities
 
     Target: TypeAlias = Database | Api
 
@@ -181,6 +179,11 @@ def database_url(environment: Environment, folder: Path) -> str:
     return f"{prefix}{quote(str(folder))}/{path}"  # a URL reads %, ? and # in a folder's name as its own
 
 
+def announce(context: Context, environment: Environment, target: Target) -> None:
+    """Tell which target a command is going to read and write, before it does."""
+    context.tell(f"{environment.name}: {target.address}")
+
+
 def follow_files(target: Target, side: CommitSide) -> None:
     """Let a server's workflows count as system ones where their files say so: over its API it cannot be told."""
     from gitsync.stores.http.store import Api, Files
@@ -191,15 +194,6 @@ def follow_files(target: Target, side: CommitSide) -> None:
     contents = side.git.read_blobs(side.blobs[key] for key in keys)
     system_keys = frozenset(key for key, (_, data) in zip(keys, contents, strict=True) if _is_system(data))
     target.files = Files(side.blobs, system_keys, partial(side.git.have, kind="blob"))
-
-
-def incomplete_source(
-    target: Target, context: Context, changes: Sequence[Change], action: Action, *, may_hide: str
-) -> GitsyncError | None:
-    """Return the error where `action` would follow from the absence of what may only be hidden; may_hide: why."""
-    if context.assume_complete:
-        return None
-    return find_incomplete(changes, action, may_hide=may_hide, cure=target.capabilities.complete_hint)
 
 
 def warn_of_hidden(target: Target) -> list[str]:

@@ -192,10 +192,6 @@ def test_counts_and_lists_are_put_in_words_in_one_module() -> None:
     }
 
     assert found == {
-        "cli/branch_pull.py: {'' if back == 1 else",
-        "cli/outcome.py: and {more} more",
-        "cli/outcome.py: and {len(others)} more",
-        "cli/outcome.py: and {len(patterns) - 1} more",
         "render/markdown.py: and {left} more",
         "render/page.py: and {left} more",
         "render/text.py: and {len(changes) - most} more",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from gitsync.errors import GitError, PlanStale
 from gitsync.stores.files import look
@@ -15,17 +16,26 @@ from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.types import Digest, Key
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The id of a commit, ``None`` where it would have changed nothing.
+
+    kept: the keys whose files were saved after they had been written, which it leaves out.
+    """
+
+    commit: str | None
+    kept: frozenset[Key] = frozenset()
+
+
 class PullCommit:
     """A commit onto HEAD of files that a pull has written into the work tree.
 
-    sign: as ``commit.gpgSign`` says, unless it is ``False``. kept: the keys whose files were saved after they
-    had been written; the commit leaves them out.
+    sign: as ``commit.gpgSign`` says, unless it is ``False``.
     """
 
     def __init__(self, side: WorkTree, *, sign: bool) -> None:
         self._side, self._git = side, Commits.of(side.git)
         self._sign = sign and self._git.signs
-        self.kept: frozenset[Key] = frozenset()
         self._git.check_can_commit()
 
     @property
@@ -39,17 +49,17 @@ class PullCommit:
 
     def make(
         self, written: Mapping[Key, Digest | None], message: Callable[[Mapping[str, str | None]], str]
-    ) -> str | None:
-        """The id of the commit, ``None`` where it would change nothing.
+    ) -> Committed:
+        """Make the commit.
 
         written: key → what its file was made to hold, ``None`` where it was deleted. message: for path → blob of
         what the commit changes. Raises GitError (FILTERED_FILES) where git would put something else into the
         commit than was written, and PlanStale where somebody has committed the same files meanwhile.
         """
         side = self._side
-        files = self._entries(written)
+        files, kept = self._entries(written)
         if not files:
-            return None
+            return Committed(None, kept)
 
         def describe(head: str) -> str:
             there = {} if head == ZERO else self._git.tree(head, side.folder)
@@ -63,10 +73,12 @@ class PullCommit:
                     )
             return message({path: _oid(entry) for path, entry in files.items() if entry != held[path]})
 
-        return self._git.commit(files, describe, sign=self._sign)
+        return Committed(self._git.commit(files, describe, sign=self._sign), kept)
 
-    def _entries(self, written: Mapping[Key, Digest | None]) -> dict[str, TreeEntry | None]:
-        """Path → entry of what is committed; sets `kept`."""
+    def _entries(
+        self, written: Mapping[Key, Digest | None]
+    ) -> tuple[dict[str, TreeEntry | None], frozenset[Key]]:
+        """Return path → entry of what is committed, and the keys that are kept out of it."""
         side, folder = self._side, self._side.git.top
         present = [path for key in sorted(written) if (folder / (path := side.path(key))).is_file()]
         oids = self._git.hash_files(present)
@@ -84,8 +96,7 @@ class PullCommit:
             if held is not None and held.is_file and digest_of(held.data) == digest:
                 raise self._filtered(path)
             kept.add(key)
-        self.kept = frozenset(kept)
-        return files
+        return files, frozenset(kept)
 
     def _filtered(self, path: str) -> GitError:
         attributes = GitFacts.of(self._git).attributes(path)
