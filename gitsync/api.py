@@ -16,6 +16,7 @@ from gitsync.commands.format import FormatReport, format  # noqa: A004 (the comm
 from gitsync.commands.imports import ImportReport, ImportWishes, import_bundle
 from gitsync.commands.project import Project
 from gitsync.commands.project import open_project as open_in
+from gitsync.commands.pull import PulledBranch, PullReport, PullWishes, pull
 from gitsync.commands.push import PlanReport, PushReport, PushWishes, apply, plan, push
 from gitsync.commands.run import RunReport, run
 from gitsync.commands.status import StatusReport, status
@@ -83,6 +84,9 @@ __all__ = [
     "PlanStale",
     "Problem",
     "Project",
+    "PullReport",
+    "PullWishes",
+    "PulledBranch",
     "PushPolicy",
     "PushReport",
     "PushWishes",
@@ -113,6 +117,7 @@ __all__ = [
     "import_bundle",
     "open_project",
     "plan",
+    "pull",
     "push",
     "read_saved_plan",
     "render_saved_plan",

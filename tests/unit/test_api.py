@@ -10,8 +10,8 @@ import gitsync
 from gitsync import api
 
 COMMANDS = [
-    "apply", "diagnose", "diff", "export_bundle", "export_commit", "format", "import_bundle", "plan", "push", "run",
-    "status", "test", "validate",
+    "apply", "diagnose", "diff", "export_bundle", "export_commit", "format", "import_bundle", "plan", "pull", "push",
+    "run", "status", "test", "validate",
 ]  # fmt: skip
 
 
