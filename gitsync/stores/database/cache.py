@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any, Final, TypeVar, cast
 
 import orjson
 
+from gitsync.stores.files import write_aside
 from gitsync.sync.model import Unkeyed, Unreadable
 from gitsync.workflow.types import Digest, Key
 
@@ -78,7 +78,7 @@ class DigestCache:
             if len(data) > MOST_BYTES:
                 return
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._write_aside(self._path(binding), data)
+            write_aside(self._path(binding), data)
             self._forget_old()
 
     def _path(self, binding: str) -> Path:
@@ -93,17 +93,6 @@ class DigestCache:
             with suppress(OSError):
                 os.utime(handle)  # in use, so that others are forgotten first
             return file.read()
-
-    def _write_aside(self, path: Path, data: bytes) -> None:
-        aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-        try:
-            handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            aside.replace(path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
 
     def _forget_old(self) -> None:
         """Leave the files used last, and none that a killed run has left half-written."""
