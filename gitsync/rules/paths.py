@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from gitsync.workflow.assign_paths import FORBIDDEN, SCOPES, target_of
+
 SCOPED: Final = "payload., vars., meta., error. or /"
-_SCOPES: Final = ("payload", "vars", "meta", "error")
-_FORBIDDEN: Final = frozenset({"__proto__", "prototype", "constructor"})
 _KEPT: Final = 20_000
 
 _known: dict[tuple[str, bool], tuple[str, str]] = {}
@@ -37,33 +37,18 @@ def _judge(path: str, *, is_strict: bool) -> tuple[str, str]:
 def _fault(path: str, *, is_strict: bool) -> str:
     if not path.strip():
         return "the path is empty"
-    segments = _segments(path)
+    scope, segments = target_of(path, is_strict=is_strict)
     if "" in segments:
         return f'the path "{path}" has an empty part'
-    if forbidden := sorted(_FORBIDDEN.intersection(segments)):
+    if forbidden := sorted(FORBIDDEN.intersection(segments)):
         return f'the path "{path}" must not contain {forbidden[0]}'
-    if path.startswith("/") or not is_strict:
+    if scope:
         return ""
-    if segments[0] not in _SCOPES:
-        return f'the path "{path}" names no scope'
-    return f'the path "{path}" names a whole scope' if len(segments) == 1 else ""
-
-
-def _segments(path: str) -> list[str]:
-    if path.startswith("/"):
-        path = path[1:].replace("/", ".").replace("~1", "/").replace("~0", "~")
-    return path.split(".")
+    return (
+        f'the path "{path}" names {"a whole" if segments[0] in SCOPES and len(segments) == 1 else "no"} scope'
+    )
 
 
 def _name(path: str, *, is_strict: bool) -> str:
-    """Source: the product writes ``meta.x``, ``local.x`` and ``/x`` to variables, except in transform.assign."""
-    segments = _segments(path)
-    if path.startswith("/"):
-        return "" if is_strict else segments[0]
-    if segments[0] == "vars":
-        return segments[1] if len(segments) > 1 else ""
-    if is_strict or (segments[0] == "payload" and len(segments) > 1):
-        return ""
-    if segments[0] in ("meta", "local"):
-        return segments[1] if len(segments) > 1 else ""
-    return segments[0]
+    scope, segments = target_of(path, is_strict=is_strict)
+    return segments[0] if scope in ("vars", "local") else ""

@@ -7,44 +7,31 @@ trace, a call or another variable holds stays what it was.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from gitsync.runtime.model import Category, RunFault
-
-FORBIDDEN: Final = frozenset({"__proto__", "prototype", "constructor"})
-_SCOPES: Final = ("payload", "vars", "meta", "error")
+from gitsync.workflow.assign_paths import FORBIDDEN, pointer_segments, target_of
 
 
 def scoped_path(path: str) -> tuple[str, list[str]]:
-    """Scope and segments of an assignment in transform.assign and in a node's own saveAs.
+    """Return scope and segments of an assignment in transform.assign and in a node's own saveAs.
 
     Raises RunFault for what the runtime rejects.
     """
-    if path.startswith("/"):
-        return "payload", _checked(path, _pointer(path))
-    scope, dot, rest = path.partition(".")
-    if scope not in _SCOPES or not dot:
+    scope, segments = target_of(path, is_strict=True)
+    if not scope:
         raise RunFault(
             Category.VALIDATION,
             f"the assignment path {path!r} must start with payload., vars., meta., error. or /",
             code="INVALID_ASSIGN_PATH",
         )
-    return scope, _checked(path, rest.split("."))
+    return scope, _checked(path, segments)
 
 
 def output_path(path: str) -> tuple[str, list[str]]:
-    """Scope (payload, vars or local) and segments of saveAs, of a wait's assign and of an outputMapping.
-
-    What has no scope of its own goes to vars, ``meta.x`` as ``vars.x`` and ``error.x`` as ``vars.error.x``.
-    """
-    if path.startswith("/"):
-        return "vars", _checked(path, _pointer(path))
-    scope, dot, rest = path.partition(".")
-    if dot and scope in {"payload", "vars", "local"}:
-        return scope, _checked(path, rest.split("."))
-    if dot and scope == "meta":
-        return "vars", _checked(path, rest.split("."))
-    return "vars", _checked(path, path.split("."))
+    """Return scope (payload, vars or local) and segments of saveAs, of a wait's assign and of an outputMapping."""
+    scope, segments = target_of(path, is_strict=False)
+    return scope, _checked(path, segments)
 
 
 def put(root: Any, segments: Sequence[str], value: Any) -> Any:
@@ -68,7 +55,7 @@ def put(root: Any, segments: Sequence[str], value: Any) -> Any:
 
 def get(root: Any, path: str) -> tuple[bool, Any]:
     """Whether a dotted path, a pointer or ``payload.``-path leads somewhere in `root`, and to what."""
-    segments = _pointer(path) if path.startswith("/") else path.split(".")
+    segments = pointer_segments(path) if path.startswith("/") else path.split(".")
     for segment in segments:
         if isinstance(root, dict) and segment in root:
             root = root[segment]
@@ -79,12 +66,6 @@ def get(root: Any, path: str) -> tuple[bool, Any]:
         else:
             return False, None
     return True, root
-
-
-def _pointer(path: str) -> list[str]:
-    """The segments of a JSON pointer; it is joined with dots and split again, so a dot in a segment splits."""
-    segments = [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
-    return ".".join(segments).split(".")
 
 
 def _checked(path: str, segments: list[str]) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from gitsync.errors import InvalidInput
 from gitsync.runtime.model import Category, RunFault
-from gitsync.runtime.paths import FORBIDDEN, put
+from gitsync.runtime.paths import put
 from gitsync.runtime.sample import sample_of
 from gitsync.runtime.schema import accept
 from gitsync.runtime.state import Evaluator, doubles, size_of
+from gitsync.workflow.assign_paths import FORBIDDEN
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Document, Json
 from gitsync.workflow.values import MISSING
