@@ -148,8 +148,8 @@ def read_value(settings: Settings, file: str) -> Any:
     """The JSON, or by its ending the YAML, in a file or on stdin; raises InvalidInput."""
     from gitsync.cli.files import read_input
     from gitsync.errors import InvalidInput
-    from gitsync.testing.located import read_located
     from gitsync.workflow.parse import parse_json
+    from gitsync.workflow.yaml_reader import read_located
 
     data = read_input(settings, file, what="a payload")
     if not file.endswith((".yaml", ".yml")):

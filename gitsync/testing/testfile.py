@@ -13,11 +13,12 @@ from gitsync.runtime.matching import ABSENT, EXACT, MATCHES
 from gitsync.runtime.model import START
 from gitsync.runtime.start import Start
 from gitsync.runtime.stubs import Answer, ScriptEntry, ScriptKind, Stub
-from gitsync.testing.located import Located, Path, read_located
 from gitsync.workflow.expressions import ExpressionFault, compile_expression
+from gitsync.workflow.scan import Path
 from gitsync.workflow.schema import accepts, iter_faults
 from gitsync.workflow.types import Key
 from gitsync.workflow.values import MISSING
+from gitsync.workflow.yaml_reader import Located, read_located
 
 RULE: Final = "INVALID_TEST"
 SUFFIXES: Final = (".yaml", ".yml")

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from gitsync.testing.located import read_located
+from gitsync.workflow.yaml_reader import read_located
 from tests.support.git import TestRepository, make_repository
 from tests.support.loop import Ran, gitsync
 
