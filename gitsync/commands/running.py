@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from gitsync.commands.context import direct
 from gitsync.commands.project import registry_of
 from gitsync.errors import ConfigError, GitsyncError, InvalidInput
-from gitsync.rules.names import SUFFIX
+from gitsync.rules.names import SUFFIX, key_of_name
 from gitsync.stores.disk import TESTS, YAML, Disk, read_named, test_names
 from gitsync.workflow.canonical import canonical_bytes, digest_of
-from gitsync.workflow.document import is_key
 from gitsync.workflow.reading import read_stored_document, read_workflow
 from gitsync.workflow.references import called_keys, may_call
 from gitsync.workflow.registry import Registry
@@ -115,10 +114,8 @@ def file_source(project: Project) -> Source:
             cure="name a commit: `--ref HEAD`",
         )
     disk, folder = Disk(project.git.top), project.folder_at(project.config)
-    names = [name for name in disk.names(disk.top / folder) if name.endswith(SUFFIX)]
-    paths = {
-        Key(stem): disk.top / folder / name for name in names if is_key(stem := name.removesuffix(SUFFIX))
-    }
+    names = disk.names(disk.top / folder)
+    paths = {key: disk.top / folder / name for name in names if (key := key_of_name(name)) is not None}
 
     def load(keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         for key in sorted(keys):

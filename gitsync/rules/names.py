@@ -56,9 +56,7 @@ class WorkflowTree:
 
     def key(self, name: str) -> Key | None:
         """Return the workflow that the file of this name holds, ``None`` where it can be none."""
-        fault = self.fault(name)
-        is_workflow = fault is None or fault.rule == "UNPORTABLE_NAME"  # which stands in nobody's way here
-        return Key(name.removesuffix(SUFFIX)) if is_workflow else None
+        return key_of_name(name) if self.entries.get(name, True) else None
 
     def fault(self, name: str) -> Fault | None:
         """Return what is wrong with a file's name, or with what stands under it."""
@@ -66,12 +64,18 @@ class WorkflowTree:
 
 
 def is_workflow_name(name: str) -> bool:
-    """Whether a file of this name stands for a workflow, well named or not."""
+    """Return whether a file of this name stands for a workflow, well named or not."""
     return name.lower().endswith(SUFFIX)
 
 
+def key_of_name(name: str) -> Key | None:
+    """Return the key that a file's name says, ``None`` where it says none."""
+    stem = name.removesuffix(SUFFIX)
+    return Key(stem) if stem != name and is_key(stem) else None
+
+
 def name_fault(name: str, *, is_regular: bool = True) -> Fault | None:
-    """What is wrong with a workflow file's own name, or with what stands under it."""
+    """Return what is wrong with a workflow file's own name, or with what stands under it."""
     if not is_regular:
         return Fault((), "INVALID_FILE", "is no regular file", "put the file itself there")
     stem = name.removesuffix(SUFFIX)
@@ -87,7 +91,7 @@ def name_fault(name: str, *, is_regular: bool = True) -> Fault | None:
 
 
 def doubtful_names(names: Collection[str]) -> list[str]:
-    """Those of `names`, paths of files from the folder, that may be workflows in a subfolder; sorted.
+    """Return those of `names`, paths of files from the folder, that may be workflows in a subfolder; sorted.
 
     What lies beside or below a configuration of its own belongs to another project.
     """
@@ -99,7 +103,7 @@ def doubtful_names(names: Collection[str]) -> list[str]:
 def find_out_of_place(
     contents: Iterable[tuple[str, bytes]], *, folder: str, taken: Collection[str], typed: str | None = None
 ) -> list[Problem]:
-    """A FILE_OUT_OF_PLACE for each of `contents`, paths from `folder` and data, that is a workflow's.
+    """Return a FILE_OUT_OF_PLACE for each of `contents`, paths from `folder` and data, that is a workflow's.
 
     folder: as messages name it. taken: the names directly in it. typed: the folder as one types it in a command,
     where that differs.
@@ -115,7 +119,7 @@ def find_out_of_place(
 
 
 def _holds_workflow(data: bytes) -> bool:
-    """Whether a file says that it is a workflow's, be it one that cannot be read."""
+    """Return whether a file says that it is a workflow's, be it one that cannot be read."""
     if FORMAT.encode() not in data and b"\\u" not in data:
         return False
     try:
@@ -136,14 +140,14 @@ def _out_of_place(file: str, path: str, name: str, *, typed: str, is_taken: bool
 
 
 def collisions(names: Collection[str]) -> list[tuple[str, Fault]]:
-    """An UNPORTABLE_NAME for each name that another one equals but for case."""
+    """Return an UNPORTABLE_NAME for each name that another one equals but for case."""
     by_name: dict[str, list[str]] = {}
     for name in names:
         by_name.setdefault(name.lower(), []).append(name)
-    found = []
+    faults = []
     for alike in by_name.values():
         for name in alike if len(alike) > 1 else ():
             other = next(item for item in sorted(alike) if item != name)
             message = f"{name} and {other} are one file where names are not told apart by case"
-            found.append((name, Fault((), "UNPORTABLE_NAME", message, "rename one of them")))
-    return found
+            faults.append((name, Fault((), "UNPORTABLE_NAME", message, "rename one of them")))
+    return faults

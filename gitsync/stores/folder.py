@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from gitsync.errors import GitsyncError, InvalidInput, PlanStale, Problem
-from gitsync.rules.names import SUFFIX
+from gitsync.rules.names import SUFFIX, key_of_name
 from gitsync.stores.disk import Disk, misplaced_files
 from gitsync.stores.files import Held, compare_and_set, look
 from gitsync.stores.git.commit import digest_held, normal_digest
 from gitsync.sync.limits import LARGEST
 from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of
-from gitsync.workflow.document import is_key
 from gitsync.workflow.reading import read_workflow
 from gitsync.workflow.types import Document, Key
 
@@ -40,7 +39,7 @@ class Folder:
     @property
     def keys(self) -> list[Key]:
         """The keys that file names say, sorted."""
-        return [Key(stem) for name in self._names if is_key(stem := name.removesuffix(SUFFIX))]
+        return [key for name in self._names if (key := key_of_name(name)) is not None]
 
     def snapshot(self) -> Snapshot:
         """Key → digest of the normal form, or of its bytes where a file holds no workflow."""
@@ -72,7 +71,7 @@ class Folder:
                     cure="rename the file and its key",
                 )
                 for name in self._names
-                if not is_key(name.removesuffix(SUFFIX))
+                if key_of_name(name) is None
             ]
         return problems
 

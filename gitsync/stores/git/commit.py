@@ -18,6 +18,7 @@ from gitsync.rules.names import (
     WorkflowTree,
     doubtful_names,
     find_out_of_place,
+    key_of_name,
 )
 from gitsync.rules.rule import Severity
 from gitsync.rules.validator import Validator, forgive
@@ -28,7 +29,6 @@ from gitsync.stores.git.commits import Commits
 from gitsync.sync.limits import LARGEST
 from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
-from gitsync.workflow.document import is_key
 from gitsync.workflow.faults import locate
 from gitsync.workflow.parse import parse_again
 from gitsync.workflow.reading import parse_workflow, read_stored_document
@@ -244,10 +244,10 @@ class WorkTree(CommitSide):
         unwatched = self.git.unwatched(self.folder)
         for path in sorted(self.git.uncommitted(self.folder) | unwatched):
             folder, _, name = path.rpartition("/")
-            stem = name.removesuffix(SUFFIX)
-            if folder != self.folder or stem == name or not is_key(stem):
+            key = key_of_name(name)
+            if folder != self.folder or key is None:
                 continue
-            key, digest = Key(stem), digest_held(look(self.git.top / path), largest=self.largest)
+            digest = digest_held(look(self.git.top / path), largest=self.largest)
             if path in unwatched and (digest is None or digest == self.committed(key)):
                 unwatched_keys.add(key)  # as in HEAD, or left out of a sparse checkout: no edit
             else:
