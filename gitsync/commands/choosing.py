@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def find_projects(
     files: Sequence[Path], *, where: Path, index: Index | None = None, is_strict: bool = True
 ) -> list[tuple[FileProject, list[str] | None, list[Key]]]:
-    """The projects of `files`, each with the names to judge (``None``: all) and the keys that are deleted.
+    """Return the projects of `files`, each with the names to judge (``None``: all) and the deleted keys.
 
     index: where to read from in place of the disk; what it deletes counts as well. is_strict: raise GitsyncError for
     a file that no project knows; else it is passed over.
@@ -52,7 +52,7 @@ def find_projects(
 
 
 def open_index(where: Path) -> Index:
-    """The index of the repository that a folder is in; raises GitError where there is none."""
+    """Return the index of the repository that a folder is in; raises GitError where there is none."""
     from gitsync.stores.disk import repository_top
     from gitsync.stores.git import GitRepository, Index
 
@@ -60,7 +60,7 @@ def open_index(where: Path) -> Index:
 
 
 def _with(names: list[str] | None, project: FileProject, path: Path, *, is_strict: bool) -> list[str] | None:
-    """The names to judge in a project, with what `path` adds to them; ``None`` stands for all."""
+    """Return the names to judge in a project, with what `path` adds to them; ``None`` stands for all."""
     if project.files.is_folder(path):
         return _all_or(project, path, names)
     if project.owns(path):
@@ -78,7 +78,7 @@ def _with(names: list[str] | None, project: FileProject, path: Path, *, is_stric
 
 
 def _all_or(project: FileProject, path: Path, names: list[str] | None) -> list[str] | None:
-    """All files of a project whose workflows lie in the folder `path`."""
+    """Return all files of a project whose workflows lie in the folder `path`."""
     return None if project.folder.is_relative_to(path) or path.is_relative_to(project.folder) else names
 
 
@@ -105,24 +105,24 @@ def _stranger(project: FileProject, path: Path) -> GitsyncError:
 
 
 def no_configuration_for(name: str) -> ConfigError:
-    """The error of a file above which there is no ``gitsync.yaml``."""
+    """Return the error of a file above which there is no ``gitsync.yaml``."""
     return ConfigError(
         f"no {FILE_NAME} in the folder of {name} or above it", code="NO_CONFIGURATION", cure="`gitsync init`"
     )
 
 
 def project_name(path: Path, where: Path) -> str:
-    """The name of a file in messages."""
+    """Return the name of a file in messages."""
     return os.path.relpath(path, where).replace(os.sep, "/")
 
 
 def _staged_config(path: Path, index: Index) -> Path | None:
-    """The nearest ``gitsync.yaml`` of the index, in the folder of `path` or above it."""
+    """Return the nearest ``gitsync.yaml`` of the index, in the folder of `path` or above it."""
     candidates = (parent / FILE_NAME for parent in (path, *path.parents))
     return next((candidate for candidate in candidates if index.is_there(candidate)), None)
 
 
 def _nearest_folder(path: Path) -> Path:
-    """The folder that a file is in, or the nearest above that still exists."""
+    """Return the folder that a file is in, or the nearest above that still exists."""
     folder = path if path.is_dir() else path.parent
     return next((parent for parent in (folder, *folder.parents) if parent.is_dir()), folder)

@@ -125,7 +125,7 @@ class FileProject:
         return WorkflowTree(self._listed[0])
 
     def in_place(self, names: Collection[str] | None) -> list[str]:
-        """Those of `names`, paths from the folder, that lie directly in it, all of them where it is ``None``; sorted."""
+        """Return those of `names`, paths from the folder, that lie directly in it; of all files for ``None``."""
         return sorted(name for name in (self.tree.names if names is None else names) if "/" not in name)
 
     @cached_property
@@ -136,7 +136,7 @@ class FileProject:
         return tuple(misplaced_files(self.files, self.folder, shown=self.prefix.removesuffix("/")))
 
     def misplaced_among(self, names: Collection[str] | None) -> list[Problem]:
-        """Those of `misplaced` that `names` has, paths from the folder; all of them where it is ``None``."""
+        """Return those of `misplaced` that `names` has, paths from the folder; all of them for ``None``."""
         return [
             problem
             for problem in self.misplaced
@@ -144,26 +144,26 @@ class FileProject:
         ]
 
     def shown(self, path: Path) -> str:
-        """The name of a file in messages."""
+        """Return the name of a file in messages."""
         return os.path.relpath(path, self.where).replace(os.sep, "/")
 
     def owns(self, path: Path) -> bool:
-        """Whether a file is one of its workflows, in its place or not."""
+        """Return whether a file is one of its workflows, in its place or not."""
         if path.parent == self.folder:
             return is_workflow_name(path.name)
         is_below = path.is_relative_to(self.folder)
         return is_below and any(problem.file == self.shown(path) for problem in self.misplaced)
 
     def read(self, key: Key) -> bytes:
-        """The content of a workflow's file; raises InvalidInput where it can be none."""
+        """Return the content of a workflow's file; raises InvalidInput where it can be none."""
         return self.content(self.path(key), most=self.config.limits.file if self.config else LARGEST)
 
     def path(self, key: Key) -> Path:
-        """Where a workflow's file stands."""
+        """Return where a workflow's file stands."""
         return self.folder / f"{key}{SUFFIX}"
 
     def content(self, path: Path, *, most: int = LARGEST) -> bytes:
-        """The content of one of its files, of at most so many bytes; raises InvalidInput where it can be none."""
+        """Return the content of a file of at most so many bytes; raises InvalidInput where it can be none."""
         try:
             return self.files.read(path, most=most)
         except InvalidInput as error:
@@ -184,11 +184,11 @@ class FileProject:
         return parse_workflow(data, file=name, key=key)
 
     def shown_problems(self, error: InvalidInput) -> tuple[Problem, ...]:
-        """An error's problems, each file by its name in messages."""
+        """Return an error's problems, each file by its name in messages."""
         return tuple(replace(problem, file=self.shown(Path(problem.file))) for problem in error.problems)
 
     def name_of(self, key: Key) -> str:
-        """The name of a workflow's file in messages."""
+        """Return the name of a workflow's file in messages."""
         return f"{self.prefix}{key}{SUFFIX}"
 
     @cached_property

@@ -20,7 +20,7 @@ _shared: list[Any] = []
 
 
 def map_chunks(work: Callable[[Sequence[T]], R], things: Sequence[T]) -> Iterator[R]:
-    """What `work` gives for one part of `things` after the other, in their order.
+    """Yield what `work` gives for one part of `things` after the other, in their order.
 
     What it gives must be picklable where there are many things; it and the things themselves need not be.
     """
@@ -49,7 +49,7 @@ def map_chunks(work: Callable[[Sequence[T]], R], things: Sequence[T]) -> Iterato
 
 
 def _processors() -> int:
-    """How many processors this process may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

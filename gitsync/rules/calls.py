@@ -25,7 +25,7 @@ def check_references(
     held_raw_ids: Mapping[Key, Collection[str]],
     files: Mapping[Key, str] | None = None,
 ) -> list[Problem]:
-    """An UNRESOLVED_REFERENCE for each call that leads nowhere, ordered by key and place.
+    """Return an UNRESOLVED_REFERENCE for each call that leads nowhere, ordered by key and place.
 
     known_keys: of all workflows that will exist. held_raw_ids: per key the called ids that the target
     holds already and that belong to no keyed workflow; those may stay. files: names for the messages.
@@ -34,9 +34,9 @@ def check_references(
     problems: list[Problem] = []
     for key in sorted(documents):
         document = documents[key]
-        held = frozenset(held_raw_ids.get(key, ()))
+        stored_ids = frozenset(held_raw_ids.get(key, ()))
         wrong = {REFERENCE + called for called in called_keys(document) - known} | raw_calls(document)
-        wrong -= held
+        wrong -= stored_ids
         if not wrong:
             continue
         for base, definition in _iter_placed_definitions(document):
@@ -60,7 +60,7 @@ def check_references(
 def check_dependencies(
     documents: Mapping[Key, Document], registry: Registry, *, files: Mapping[Key, str] | None = None
 ) -> list[Problem]:
-    """A MISSING_DEPENDENCIES for each thing that `registry` doesn't offer, ordered by key and kind.
+    """Return a MISSING_DEPENDENCIES for each thing that `registry` doesn't offer, ordered by key and kind.
 
     documents: in normal form, so that their dependencies are what their definitions need.
     """
@@ -79,7 +79,7 @@ def check_dependencies(
 
 
 def dependency_faults(document: Document, registry: Registry) -> Iterator[Fault]:
-    """A MISSING_DEPENDENCIES for each thing that `registry` doesn't offer, at the first place that needs it."""
+    """Yield a MISSING_DEPENDENCIES for each thing that `registry` lacks, at the first place that needs it."""
     missing = missing_dependencies(document["dependencies"], registry)
     if not any(missing.values()):
         return
@@ -94,7 +94,7 @@ def dependency_faults(document: Document, registry: Registry) -> Iterator[Fault]
 
 
 def missing_dependencies(dependencies: Mapping[str, Any], registry: Registry) -> dict[str, list[Any]]:
-    """What of `dependencies` the registry lacks, under the names that an import's error has for it."""
+    """Return what of `dependencies` the registry lacks, under the names that an import's error has for it."""
     return {
         "missingActions": [
             action
@@ -111,7 +111,7 @@ def missing_dependencies(dependencies: Mapping[str, Any], registry: Registry) ->
 
 
 def _iter_missing(missing: Mapping[str, list[Any]], registry: Registry) -> Iterator[tuple[str, str, str]]:
-    """(kind, name, most similar name or nothing) of each missing thing."""
+    """Yield (kind, name, most similar name or nothing) of each missing thing."""
     actions = [f"{name}@{version}" for name, version in sorted(registry.actions)]
     for action in missing["missingActions"]:
         name = f"{action['actionId']}@{action['version']}"
@@ -135,7 +135,7 @@ def _explain(called: str, known: Collection[Key]) -> str:
 
 
 def _place_of(document: Document, what: str, name: str) -> Path:
-    """The path of the first place that needs it."""
+    """Return the path of the first place that needs it."""
     for base, definition in _iter_placed_definitions(document):
         if what == "schema":
             trigger = definition.get("trigger")

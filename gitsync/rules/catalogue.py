@@ -16,11 +16,11 @@ RULES: Final[Mapping[str, Rule]] = {
 
 
 def find_rule(name: str) -> Rule | None:
-    """The rule of this name, spelled as an error code or as in ``gitsync.yaml``."""
+    """Return the rule of this name, spelled as an error code or as in ``gitsync.yaml``."""
     return RULES.get(rule_id(name))
 
 
 def suggest_rule(name: str) -> str:
-    """The most similar name of a rule, empty where none is similar."""
+    """Return the most similar name of a rule, empty where none is similar."""
     names = [rule.name for rule in RULES.values()]
     return next(iter(difflib.get_close_matches(rule_id(name).lower().replace("_", "-"), names, n=1)), "")

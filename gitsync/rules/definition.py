@@ -21,14 +21,14 @@ _LEAST: Final[dict[str, Json]] = {"id": "a", "version": 1, "name": "a", "payload
 
 
 def iter_placed(document: Document) -> Iterator[tuple[Path, Any]]:
-    """Each definition with its path in `document`: the draft's, then the published versions'."""
+    """Yield each definition with its path in `document`: the draft's, then the published versions'."""
     yield ("draft", "definition"), document["draft"]["definition"]
     for index, version in enumerate(document["publishedVersions"]):
         yield ("publishedVersions", index, "definition"), version["definition"]
 
 
 def definition_faults(document: Document, registry: Registry | None) -> list[Fault]:
-    """What is wrong with the definitions of `document` and what belongs to them, in no order."""
+    """Return what is wrong with the definitions of `document` and what belongs to them, in no order."""
     faults: list[Fault] = []
     spots: list[Spot] = []
     for path, definition in iter_placed(document):
@@ -53,7 +53,7 @@ def definition_faults(document: Document, registry: Registry | None) -> list[Fau
 
 
 def _trigger_faults(trigger: dict[str, Any]) -> Iterator[Fault]:
-    """What the schema of definitions has against the metadata's trigger."""
+    """Yield what the schema of definitions has against the metadata's trigger."""
     around: Json = {**_LEAST, "trigger": trigger}
     if not accepts("definition", around):
         for fault in iter_faults("definition", around):
@@ -61,7 +61,7 @@ def _trigger_faults(trigger: dict[str, Any]) -> Iterator[Fault]:
 
 
 def _settings_spots(document: Document, metadata: Mapping[str, Any]) -> Iterator[Spot]:
-    """What in the metadata contradicts the definitions, or itself."""
+    """Yield what in the metadata contradicts the definitions, or itself."""
     mode = metadata.get("payloadSchemaMode")
     versions = document["publishedVersions"]
     newest = versions[-1]["definition"] if versions else None
@@ -77,12 +77,12 @@ def _settings_spots(document: Document, metadata: Mapping[str, Any]) -> Iterator
         yield Spot(metadata, "payloadSchemaMode", "PAYLOAD_SCHEMA_MODE", message, 'write "pinned"')
     event = _event(metadata.get("trigger"))
     if events and event not in events:
-        wanted = next((item for item in events if item), "")
+        expected = next((item for item in events if item), "")
         message = (
-            f'the definition waits for the event "{wanted}", here stands '
+            f'the definition waits for the event "{expected}", here stands '
             + (f'"{event}"' if event else "none")
             + "; the product starts runs by what stands here"
-            if wanted
+            if expected
             else f'here stands the event "{event}", the definition waits for none'
         )
         yield Spot(
@@ -91,7 +91,7 @@ def _settings_spots(document: Document, metadata: Mapping[str, Any]) -> Iterator
 
 
 def _event(trigger: Any) -> str:
-    """The event that a trigger waits for, empty where it is no event trigger."""
+    """Return the event that a trigger waits for, empty where it is no event trigger."""
     if not isinstance(trigger, dict) or trigger.get("type") != "event":
         return ""
     name = trigger.get("eventName")
@@ -99,12 +99,12 @@ def _event(trigger: Any) -> str:
 
 
 def _placed(spots: list[Spot], document: Document) -> Iterator[Fault]:
-    """The spots as faults: one walk over the document finds the paths of their objects."""
-    wanted = {id(spot.container) for spot in spots}
+    """Yield the spots as faults: one walk over the document finds the paths of their objects."""
+    containers = {id(spot.container) for spot in spots}
     paths: dict[int, Path] = {}
     queue: list[tuple[Path, Any]] = [((), document)]
     for path, item in queue:  # grows while it is walked
-        if id(item) in wanted:
+        if id(item) in containers:
             paths.setdefault(id(item), path)
         if isinstance(item, dict):
             queue.extend(

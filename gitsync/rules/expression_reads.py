@@ -16,7 +16,7 @@ _MEMBER: Final = re.compile(r"vars\s*\.\s*(?:`([^`]+)`|([A-Za-z_][A-Za-z0-9_]*))
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ExpressionFacts:
     """One expression as the rules see it.
 
     fault: why it does not compile, as (rule, message, offset). roots: (name, offset) of all that it reads.
@@ -30,38 +30,41 @@ class Reading:
     may_be_secret: bool = False
 
 
-_UNREAD: Final = Reading()
-_readings: dict[str, Reading | None] = {}
+_UNREAD: Final = ExpressionFacts()
+_readings: dict[str, ExpressionFacts | None] = {}
 
 
 def is_harmless(text: str) -> bool:
-    """Whether nothing about an expression can be wrong in any step, as far as is known already; quick."""
+    """Return whether an expression is known to be right in any step; quick.
+
+    What is read, and whether it compiles, depends on the text alone, so what was known of it once holds everywhere.
+    """
     return _readings.get(text, _UNREAD) is None
 
 
-def read_expression(text: str) -> Reading | None:
-    """The reading of `text`, ``None`` where nothing about it can be wrong in any step."""
+def read_expression(text: str) -> ExpressionFacts | None:
+    """Return the reading of `text`, ``None`` where nothing about it can be wrong in any step."""
     known = _readings.get(text, _UNREAD)
     if known is not _UNREAD:
         return known
     reading = _read(text)
-    found = reading if reading.fault or reading.free or reading.may_be_secret else None
+    kept = reading if reading.fault or reading.free or reading.may_be_secret else None
     if len(_readings) < _KEPT:
-        _readings[text] = found
-    return found
+        _readings[text] = kept
+    return kept
 
 
 def roots_of(text: str) -> tuple[tuple[str, int], ...]:
-    """(name, offset) of all root names that `text` reads; none where it does not compile."""
+    """Return (name, offset) of all root names that `text` reads; none where it does not compile."""
     return _read(text).roots
 
 
-def _read(text: str) -> Reading:
+def _read(text: str) -> ExpressionFacts:
     try:
         roots = compile_expression(text).roots
     except ExpressionFault as fault:
         rule = "FORBIDDEN_FUNCTION" if fault.code == "NOT_ALLOWED" else "INVALID_EXPRESSION"
-        return Reading((rule, fault.message, fault.offset), may_be_secret=is_candidate("$expr", text))
+        return ExpressionFacts((rule, fault.message, fault.offset), may_be_secret=is_candidate("$expr", text))
     free = []
     for name, offset in roots:
         if name == "vars":
@@ -69,4 +72,4 @@ def _read(text: str) -> Reading:
                 free.append((match[1] or match[2], offset, True))
         elif name not in HARMLESS:
             free.append((name, offset, False))
-    return Reading(None, roots, tuple(free), is_candidate("$expr", text))
+    return ExpressionFacts(None, roots, tuple(free), is_candidate("$expr", text))

@@ -22,7 +22,7 @@ class Base:
 
 
 def history_faults(before: Document, after: Document, *, revision: str) -> Iterator[Fault]:
-    """What `after` has done to what was published, or counted, in `before`; both in normal form."""
+    """Yield what `after` has done to what was published, or counted, in `before`; both in normal form."""
     now = {entry["version"]: (index, entry) for index, entry in enumerate(after["publishedVersions"])}
     for entry in before["publishedVersions"]:
         number = entry["version"]

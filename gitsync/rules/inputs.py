@@ -16,7 +16,7 @@ _DEFINITIONS: Final = ("$schema", "$defs", "definitions")
 def check_inputs(
     action: str, schema: Mapping[str, Any], given: Mapping[str, Any], container: Any
 ) -> Iterator[Spot]:
-    """What is missing, unknown, or a literal of the wrong type in `given`, an action's input mapping.
+    """Yield what is missing, unknown, or a literal of the wrong type in `given`, an action's input mapping.
 
     container: where a missing input is reported: `given`, or the config where there is no mapping.
     What an expression or a secret will be is not known, so these pass.
@@ -53,7 +53,7 @@ def _value(
 def _members(
     action: str, name: str, value: Any, schema: dict[str, Any], root: Mapping[str, Any]
 ) -> Iterator[Spot]:
-    """What is wrong inside a literal object or list."""
+    """Yield what is wrong inside a literal object or list."""
     if isinstance(value, dict) and "$expr" not in value and "$secret" not in value:
         for member in _required(schema):
             if member not in value:
@@ -69,7 +69,7 @@ def _members(
 
 
 def _required(schema: Mapping[str, Any]) -> list[str]:
-    """The names that must be given: a default stands in for what is not."""
+    """Return the names that must be given: a default stands in for what is not."""
     required, properties = schema.get("required"), schema.get("properties")
     known = properties if isinstance(properties, dict) else {}
     names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
@@ -77,7 +77,7 @@ def _required(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _is_literal(value: Any) -> bool:
-    """Whether no expression and no secret stands anywhere in `value`."""
+    """Return whether no expression and no secret stands anywhere in `value`."""
     queue: list[Any] = [value]
     for item in queue:  # grows while it is walked
         if isinstance(item, dict):
@@ -90,7 +90,7 @@ def _is_literal(value: Any) -> bool:
 
 
 def _refusal(value: Json, schema: Any, root: Mapping[str, Any]) -> str:
-    """Why `schema`, a part of `root`, refuses the literal `value`; empty where it takes it, or is no JSON Schema.
+    """Return why `schema`, a part of `root`, refuses `value`; empty where it takes it, or is no JSON Schema.
 
     Of what is none the registry's rule tells.
     """

@@ -11,7 +11,7 @@ from gitsync.workflow.reading import WorkflowFile
 
 _FORMAT: Final = "`gitsync fmt` writes it anew"
 _SAYS_NOTHING: Final = frozenset({"SCHEMA_VALIDATION_FAILED", "KEY_MISMATCH"})
-"""With one of these, what would be derived is wrong: the fields are not those of a workflow, or the key not its own."""
+"""Faults with which what would be derived is wrong: the fields are not a workflow's, or the key not its own."""
 
 
 def layout_faults(file: WorkflowFile) -> Iterator[Fault]:

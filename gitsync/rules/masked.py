@@ -29,7 +29,7 @@ class Masker:
         return len(self._stand_ins)
 
     def document(self, document: Document) -> Document:
-        """`document` without its secrets."""
+        """Return `document` without its secrets."""
         spots = [
             spot for _, definition in iter_placed(document) for spot in walk_definition(definition, None)
         ]
@@ -39,7 +39,7 @@ class Masker:
         return masked
 
     def line(self, text: str) -> str:
-        """A line of a file without the secrets of the documents seen so far, and those of a known format."""
+        """Return a line of a file without secrets: those of the documents seen so far, and of a known format."""
         for secret, stand_in in self._stand_ins.items():
             for written in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
                 text = text.replace(written, stand_in)
@@ -55,10 +55,10 @@ class Masker:
     def _text(self, text: str, hidden: frozenset[str]) -> str:
         if text not in hidden and not is_candidate(None, text):
             return text
-        found = list(known_formats(text))
-        if any(kind == _PRIVATE_KEY for kind, _ in found) or (not found and text in hidden):
+        secrets = list(known_formats(text))
+        if any(kind == _PRIVATE_KEY for kind, _ in secrets) or (not secrets and text in hidden):
             return self._stand_in(text)
-        for _, secret in found:
+        for _, secret in secrets:
             text = text.replace(secret, self._stand_in(secret))
         return text
 

@@ -13,7 +13,7 @@ _known: dict[tuple[str, bool], tuple[str, str]] = {}
 
 
 def path_fault(path: str, *, is_strict: bool) -> str:
-    """Why nothing can be written at `path`; empty where it can.
+    """Return why nothing can be written at `path`; empty where it can.
 
     is_strict: a scope must be named, as in ``transform.assign``; elsewhere a bare name is a variable.
     """
@@ -21,17 +21,17 @@ def path_fault(path: str, *, is_strict: bool) -> str:
 
 
 def assigned_name(path: str, *, is_strict: bool) -> str:
-    """The variable that a write to `path` sets, empty where it sets none."""
+    """Return the variable that a write to `path` sets, empty where it sets none."""
     return _judge(path, is_strict=is_strict)[1]
 
 
 def _judge(path: str, *, is_strict: bool) -> tuple[str, str]:
-    found = _known.get((path, is_strict))
-    if found is None:
-        found = (_fault(path, is_strict=is_strict), _name(path, is_strict=is_strict))
+    answer = _known.get((path, is_strict))
+    if answer is None:
+        answer = (_fault(path, is_strict=is_strict), _name(path, is_strict=is_strict))
         if len(_known) < _KEPT:
-            _known[path, is_strict] = found
-    return found
+            _known[path, is_strict] = answer
+    return answer
 
 
 def _fault(path: str, *, is_strict: bool) -> str:

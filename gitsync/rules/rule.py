@@ -80,7 +80,7 @@ class Severities:
     rules: Mapping[str, tuple[tuple[str, Severity], ...]] = field(default_factory=dict)
 
     def severity(self, rule: Rule, *, is_published: bool, key: str) -> Severity:
-        """How severe it is what `rule` finds in the file of `key`."""
+        """Return how severe it is what `rule` finds in the file of `key`."""
         usual = rule.published if is_published else rule.draft
         if rule.is_fixed:
             return usual
@@ -92,5 +92,5 @@ class Severities:
 
 
 def rule_id(name: str) -> str:
-    """The id of a rule, however a person spells it."""
+    """Return the id of a rule, however a person spells it."""
     return name.strip().upper().replace("-", "_")

@@ -55,7 +55,7 @@ _telling: dict[str, bool] = {}
 
 
 def is_candidate(name: str | int | None, value: str) -> bool:
-    """Whether `value`, a literal under `name`, is worth a closer look; quick, and never wrong in saying no."""
+    """Return whether `value`, a literal under `name`, is worth a closer look; quick, and right where it says no."""
     if type(name) is str and name != "$expr":
         is_telling = _telling.get(name)
         if is_telling is None:
@@ -76,7 +76,7 @@ def _is_odd(run: str) -> bool:
 
 
 def find(container: Any, member: str | int, value: str) -> Iterator[Spot]:
-    """A SECRETS for `value` at `member` where it holds or is a secret; the message does not repeat it."""
+    """Yield a SECRETS for `value` at `member` where it holds or is a secret, which the message does not repeat."""
     for kind, secret in known_formats(value):
         yield _spot(container, member, kind, secret, value.find(secret))
         return
@@ -85,7 +85,7 @@ def find(container: Any, member: str | int, value: str) -> Iterator[Spot]:
 
 
 def values_of(spots: Iterable[Spot]) -> frozenset[str]:
-    """The texts that a SECRETS is about, which no message may repeat."""
+    """Return the texts that a SECRETS is about, which no message may repeat."""
     texts = (
         spot.container[spot.member] for spot in spots if spot.rule == "SECRETS" and spot.member is not None
     )
@@ -93,7 +93,7 @@ def values_of(spots: Iterable[Spot]) -> frozenset[str]:
 
 
 def redact(text: str, *, hidden: Collection[str] = ()) -> str:
-    """`text` without the secrets in it that have a known format, and without those of `hidden`."""
+    """Return `text` without the secrets in it that have a known format, and without those of `hidden`."""
     for secret in hidden:
         text = text.replace(secret, _HIDDEN)
     if not is_candidate(None, text):
@@ -112,7 +112,7 @@ def _spot(container: Any, member: str | int, kind: str, secret: str, offset: int
 
 
 def known_formats(value: str) -> Iterator[tuple[str, str]]:
-    """(kind, secret) of each secret in `value` that has a format of its own, the secret whole.
+    """Yield (kind, secret) of each secret in `value` that has a format of its own, the secret whole.
 
     The library reports the groups of its patterns, which may be no more than a token's prefix (``ghp``), and
     nothing where an optional one is empty.
@@ -137,8 +137,8 @@ def _is_password(name: str, value: str) -> bool:
         return False
     telling = f"{name}_secret" if _TOKEN.search(name) else name
     quoted = value.replace('"', "").replace("'", "")
-    found = list(KeywordDetector().analyze_string(f'{telling} = "{quoted}"'))
-    return bool(found) and not (
+    matches = list(KeywordDetector().analyze_string(f'{telling} = "{quoted}"'))
+    return bool(matches) and not (
         heuristic.is_sequential_string(value)
         or heuristic.is_templated_secret(value)
         or heuristic.is_not_alphanumeric_string(value)
@@ -148,8 +148,8 @@ def _is_password(name: str, value: str) -> bool:
 
 @cache
 def _detectors() -> tuple[Any, ...]:
-    found = []
+    detectors = []
     for name in _DETECTORS:
         module, _, kind = name.partition(".")
-        found.append(getattr(import_module(f"detect_secrets.plugins.{module}"), kind)())
-    return tuple(found)
+        detectors.append(getattr(import_module(f"detect_secrets.plugins.{module}"), kind)())
+    return tuple(detectors)

@@ -42,7 +42,7 @@ _CONDITIONAL: Final = frozenset(name for names in BRANCHES.values() for name in 
 
 
 def links_of(document: Document) -> Links:
-    """What `document` offers and asks."""
+    """Return what `document` offers and asks."""
     versions = document["publishedVersions"]
     calls = frozenset(
         (step["workflowId"], version if type(version) is int else None, is_sure)
@@ -54,7 +54,11 @@ def links_of(document: Document) -> Links:
 
 
 def is_clean(key: Key, links: Mapping[Key, Links], circles: Circles) -> bool:
-    """Whether nothing about the calls of `key` can be wrong."""
+    """Return whether nothing about the calls of `key` can be wrong.
+
+    It asks of each call what `call_faults` asks, but for where it stands: a conditional call counts in a circle, too.
+    So it may say no where nothing is wrong, and never yes where something is.
+    """
     for called, version, _ in links[key].calls:
         target = Key(called.removeprefix(REFERENCE))
         if not called.startswith(REFERENCE) or target not in links or circles.holds(key, target):
@@ -66,8 +70,8 @@ def is_clean(key: Key, links: Mapping[Key, Links], circles: Circles) -> bool:
 
 
 def call_faults(document: Document, links: Mapping[Key, Links], circles: Circles) -> Iterator[Fault]:
-    """What is wrong with the calls of `document`, each at its place."""
-    own = Key(document["key"])
+    """Yield what is wrong with the calls of `document`, each at its place."""
+    caller = Key(document["key"])
     for path, step in _iter_calls(document):
         called, version = step.get("workflowId"), step.get("workflowVersion")
         if type(called) is not str or not called:
@@ -84,17 +88,17 @@ def call_faults(document: Document, links: Mapping[Key, Links], circles: Circles
             continue
         versions = links[target].versions
         if type(version) is int and versions is not None and version not in versions:
-            there = ", ".join(map(str, sorted(versions))) or "none"
-            message = f"{target} has no published version {version} (published: {there})"
+            published = ", ".join(map(str, sorted(versions))) or "none"
+            message = f"{target} has no published version {version} (published: {published})"
             yield Fault((*path, "workflowVersion"), "UNPUBLISHED_VERSION", message)
-        if _is_sure(path) and circles.holds(own, target):
-            circle = " → ".join(circles.path(own, target))
+        if _is_sure(path) and circles.holds(caller, target):
+            circle = " → ".join(circles.path(caller, target))
             message = f"the calls go round in a circle, and nothing ends it: {circle}"
             yield Fault((*path, "workflowId"), "CALL_CYCLE", message, "put a call under a condition")
 
 
 def _is_sure(path: Path) -> bool:
-    """Whether a step at `path` is run whatever happens, unless one before it fails or waits."""
+    """Return whether a step at `path` is run whatever happens, unless one before it fails or waits."""
     return not _CONDITIONAL.intersection(path)
 
 
@@ -120,12 +124,12 @@ class Circles:
             self._group.update(dict.fromkeys(members, number))
 
     def holds(self, caller: Key, target: Key) -> bool:
-        """Whether a sure call of `target` by `caller` leads back to `caller`."""
+        """Return whether a sure call of `target` by `caller` leads back to `caller`."""
         group = self._group.get(caller)
         return caller == target or (group is not None and group == self._group.get(target))
 
     def path(self, caller: Key, target: Key) -> list[Key]:
-        """The shortest way from `caller` over `target` back to `caller`."""
+        """Return the shortest way from `caller` over `target` back to `caller`."""
         came_from: dict[Key, Key] = {target: caller}
         queue = [target]
         for key in queue:  # grows while it is walked
@@ -142,17 +146,17 @@ class Circles:
 
 
 def _components(links: Mapping[Key, Links], starts: Iterable[Key]) -> Iterator[Collection[Key]]:
-    """The groups of two or more workflows that reach each other.
+    """Yield the groups of two or more workflows that reach each other.
 
     Source: R. Tarjan, "Depth-first search and linear graph algorithms"; without recursion.
     """
     order: dict[Key, int] = {}
     lowest: dict[Key, int] = {}
-    held: dict[Key, None] = {}  # a stack whose members are looked up
+    stack: dict[Key, None] = {}  # a dict, since its members are looked up
 
     def enter(key: Key) -> tuple[Key, Iterator[Key]]:
         order[key] = lowest[key] = len(order)
-        held[key] = None
+        stack[key] = None
         return key, iter(sorted(called for called in links[key].sure_keys if called in links))
 
     for start in starts:
@@ -169,10 +173,10 @@ def _components(links: Mapping[Key, Links], starts: Iterable[Key]) -> Iterator[C
                 if lowest[key] == order[key]:
                     members: list[Key] = []
                     while not members or members[-1] != key:
-                        members.append(held.popitem()[0])
+                        members.append(stack.popitem()[0])
                     if len(members) > 1:
                         yield members
             elif target not in order:
                 frames.append(enter(target))
-            elif target in held:
+            elif target in stack:
                 lowest[key] = min(lowest[key], order[target])

@@ -22,7 +22,7 @@ _TOO_OFTEN: Final = frozenset({"*", "*/1", "*/2", "*/3", "*/4"})
 
 
 def check_trigger(trigger: Mapping[str, Any]) -> Iterator[Spot]:
-    """What is wrong with the times of a trigger."""
+    """Yield what is wrong with the times of a trigger."""
     kind = trigger.get("type")
     if kind == "schedule" and isinstance(at := trigger.get("runAt"), str) and at and not _is_instant(at):
         message = f'"{at}" is no time that ISO 8601 knows'
@@ -42,7 +42,7 @@ def check_trigger(trigger: Mapping[str, Any]) -> Iterator[Spot]:
 
 
 def cron_fault(cron: str) -> str:
-    """Why the product refuses a cron expression; empty where it takes it."""
+    """Return why the product refuses a cron expression; empty where it takes it."""
     if len(cron) > _LONGEST_CRON:
         return f"longer than {_LONGEST_CRON} characters"
     fields = cron.split()

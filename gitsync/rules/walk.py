@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from gitsync.rules import secrets
-from gitsync.rules.expression_reads import Reading, is_harmless, read_expression, roots_of
+from gitsync.rules.expression_reads import ExpressionFacts, is_harmless, read_expression, roots_of
 from gitsync.rules.inputs import check_inputs
 from gitsync.rules.paths import SCOPED, assigned_name, path_fault
 from gitsync.rules.rule import Spot
@@ -221,7 +221,7 @@ class Walk:
     # ------------------------------------------------------------ what is read
 
     def _values(self, mapping: Mapping[str, Any], names: frozenset[str]) -> None:
-        """The values of an input mapping: expressions, secrets, and literals that may hold more of them."""
+        """Walk the values of an input mapping: expressions, secrets, and literals that may hold more of them."""
         is_wide = names is not _OF_TRIGGER
         for name, value in mapping.items():
             kind = type(value)
@@ -269,7 +269,7 @@ class Walk:
                 self._expression(value, names)
 
     def _expression(self, holder: Any, names: frozenset[str]) -> None:
-        """One expression where `names` and, if these are not the narrow ones, variables can be read."""
+        """Walk one expression where `names` and, if these are not the narrow ones, variables can be read."""
         if type(holder) is not dict:
             return
         text = holder.get("$expr")
@@ -292,7 +292,7 @@ class Walk:
         elif reading is not None:
             self._names(holder, reading, names)
 
-    def _names(self, holder: Any, reading: Reading, names: frozenset[str]) -> None:
+    def _names(self, holder: Any, reading: ExpressionFacts, names: frozenset[str]) -> None:
         """Note what an expression reads that is not known to be there."""
         sees_variables = names is not _NARROW
         for name, offset, is_member in reading.free:
@@ -366,7 +366,7 @@ class Walk:
 
 
 def walk_definition(definition: Json, registry: Registry | None) -> list[Spot]:
-    """What is wrong with the steps and the trigger's mapping of `definition`."""
+    """Return what is wrong with the steps and the trigger's mapping of `definition`."""
     if not isinstance(definition, dict):
         return []
     walk = Walk(registry)
@@ -375,7 +375,7 @@ def walk_definition(definition: Json, registry: Registry | None) -> list[Spot]:
 
 
 def walk_trigger(trigger: Mapping[str, Any]) -> list[Spot]:
-    """What is wrong with the mapping of a trigger outside of any definition."""
+    """Return what is wrong with the mapping of a trigger outside of any definition."""
     walk = Walk(None)
     walk.trigger(trigger)
     return walk.spots

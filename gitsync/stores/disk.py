@@ -26,22 +26,22 @@ class Files(Protocol):
     """Where files are read from: `Disk`, or `Index`."""
 
     def read(self, path: Path, *, most: int | None) -> bytes:
-        """The content of a file of at most so many bytes; raises InvalidInput and OSError."""
+        """Return the content of a file of at most so many bytes; raises InvalidInput and OSError."""
 
     def prepare(self, paths: Iterable[Path]) -> None:
         """Be told what will be read, where that makes it cheaper."""
 
     def names(self, folder: Path) -> Mapping[str, bool]:
-        """What stands directly in a folder, and whether it is a regular file; empty where there is none."""
+        """Return what stands directly in a folder, and whether it is a regular file; nothing without one."""
 
     def walk(self, folder: Path) -> Mapping[str, bool]:
-        """The files in a folder and its subfolders, by their paths from it, and whether each is a regular one."""
+        """Return the files in a folder and below, by their paths from it, and whether each is a regular one."""
 
     def is_there(self, path: Path) -> bool:
-        """Whether a file or link stands there."""
+        """Return whether a file or link stands there."""
 
     def is_folder(self, path: Path) -> bool:
-        """Whether a folder stands there."""
+        """Return whether a folder stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Disk:
 
     @classmethod
     def around(cls, folder: Path) -> Disk:
-        """The files of the repository that `folder` is in; outside of any, those of the folder."""
+        """Return the files of the repository that `folder` is in; outside of any, those of the folder."""
         return cls(repository_top(folder) or folder)
 
     def read(self, path: Path, *, most: int | None = LARGEST) -> bytes:
-        """The content of a file of at most so many bytes.
+        """Return the content of a file of at most so many bytes.
 
         Raises InvalidInput where it is a link or lies behind one, is no file, or is too large; OSError.
         """
@@ -77,33 +77,33 @@ class Disk:
         """Do nothing: each file is read when its turn comes."""
 
     def names(self, folder: Path) -> dict[str, bool]:
-        """What stands directly in a folder, and whether it is a regular file; empty where there is none."""
+        """Return what stands directly in a folder, and whether it is a regular file; nothing without one."""
         return {name: is_regular for name, _, is_regular in self._scan(folder)}
 
     def walk(self, folder: Path) -> dict[str, bool]:
-        """The files in a folder and its subfolders, by their paths from it, and whether each is a regular one.
+        """Return the files in a folder and below, by their paths from it, and whether each is a regular one.
 
         Other repositories are passed over.
         """
-        found: dict[str, bool] = {}
+        files: dict[str, bool] = {}
         for name, is_folder, is_regular in self._scan(folder):
             if not is_folder:
-                found[name] = is_regular
+                files[name] = is_regular
             elif name != ".git" and not os.path.lexists(folder / name / ".git"):
                 with suppress(PermissionError):  # of another user, such as a server's data
-                    found |= {f"{name}/{path}": is_file for path, is_file in self.walk(folder / name).items()}
-        return found
+                    files |= {f"{name}/{path}": is_file for path, is_file in self.walk(folder / name).items()}
+        return files
 
     def is_there(self, path: Path) -> bool:
-        """Whether anything stands there, be it a link."""
+        """Return whether anything stands there, be it a link."""
         return os.path.lexists(path)
 
     def is_folder(self, path: Path) -> bool:
-        """Whether a folder stands there."""
+        """Return whether a folder stands there."""
         return path.is_dir()
 
     def _scan(self, folder: Path) -> list[tuple[str, bool, bool]]:
-        """Each name in a folder, whether it is a folder, and whether a regular file; sorted, empty without one."""
+        """Return each name in a folder, whether it is a folder, and whether a regular file; sorted."""
         try:
             with self._open(folder, os.O_DIRECTORY) as handle, os.scandir(handle) as entries:
                 return sorted(
@@ -115,7 +115,7 @@ class Disk:
 
     @contextmanager
     def _open(self, path: Path, flags: int) -> Iterator[int]:
-        """A handle of what stands there, opened part by part from the top."""
+        """Give a handle of what stands there, opened part by part from the top."""
         parts = path.relative_to(self.top).parts
         handle = os.open(self.top, os.O_RDONLY | (os.O_DIRECTORY if parts else flags))
         try:
@@ -135,39 +135,38 @@ class Disk:
 
 
 def misplaced_files(files: Files, folder: Path, *, shown: str, typed: str | None = None) -> list[Problem]:
-    """A FILE_OUT_OF_PLACE for each workflow's file in a subfolder of `folder`.
+    """Return a FILE_OUT_OF_PLACE for each workflow's file in a subfolder of `folder`.
 
     shown: the folder in messages. typed: in commands, where that differs.
     """
-    found = files.walk(folder)
-    names = doubtful_names([name for name, is_regular in found.items() if is_regular])
+    entries = files.walk(folder)
+    names = doubtful_names([name for name, is_regular in entries.items() if is_regular])
 
     def contents() -> Iterator[tuple[str, bytes]]:
         for name in names:
             with suppress(FileNotFoundError, PermissionError):
                 yield name, files.read(folder / name, most=None)
 
-    return find_out_of_place(contents(), folder=shown, taken=found, typed=typed)
+    return find_out_of_place(contents(), folder=shown, taken=entries, typed=typed)
 
 
 def test_names(files: Files, folder: Path) -> list[str]:
-    """The test files in a folder and its subfolders, by their paths from it; with links to folders, to be told."""
-    found = files.walk(folder)
+    """Return the paths of the test files in a folder and below, from it; with links to folders, to be refused."""
     return [
         name
-        for name, is_regular in found.items()
+        for name, is_regular in files.walk(folder).items()
         if name.endswith(YAML) or (not is_regular and files.is_folder(folder / name))
     ]
 
 
 def read_named(path: Path) -> bytes:
-    """The content of a file that a person has named: one of a repository, or any other; raises as `Disk.read`."""
+    """Return the content of a file that a person has named, of a repository or not; raises as `Disk.read`."""
     top = repository_top(path.parent)
     return path.read_bytes() if top is None else Disk(top).read(path, most=None)
 
 
 def repository_top(folder: Path) -> Path | None:
-    """The nearest folder, `folder` or above it, that git keeps a repository in."""
+    """Return the nearest folder, `folder` or above it, that git keeps a repository in."""
     return next((place for place in (folder, *folder.parents) if os.path.lexists(place / ".git")), None)
 
 

@@ -46,7 +46,7 @@ def has_shape(value: Json) -> bool:
 
 
 def form_faults(value: Document, *, expected: Key | None, is_plain: bool = False) -> Iterator[Fault]:
-    """Everything about a workflow, whose header is right, that a database could not hold as it is meant.
+    """Yield what of a workflow, whose header is right, a database could not hold as it is meant.
 
     expected: the key that it must have. is_plain: its numbers are known to be portable.
     """
@@ -65,7 +65,7 @@ def form_faults(value: Document, *, expected: Key | None, is_plain: bool = False
 
 
 def header_faults(value: Json) -> Iterator[Fault]:
-    """Why `value` is no workflow that this gitsync reads."""
+    """Yield why `value` is no workflow that this gitsync reads."""
     if not isinstance(value, dict):
         message = f"a workflow file holds an object, this one {type_name(value)}"
         yield Fault((), "INVALID_WORKFLOW", message)
@@ -112,7 +112,7 @@ def _number_faults(value: Json) -> Iterator[Fault]:
 
 
 def is_portable(item: Json) -> bool:
-    """Whether a scalar reads back as itself from every database and every JavaScript engine."""
+    """Return whether a scalar reads back as itself from every database and every JavaScript engine."""
     if isinstance(item, Decimal):
         return False
     if isinstance(item, (int, float)):
@@ -142,7 +142,7 @@ def _threshold_faults(value: dict[str, Any]) -> Iterator[Fault]:
 
 
 def action_faults(value: Document) -> Iterator[Fault]:
-    """Versions of actions that no runtime offers: the derived dependencies would break the schema."""
+    """Yield versions of actions that no runtime offers: the derived dependencies would break the schema."""
     for action in value["dependencies"]["actions"]:
         if not isinstance(action["version"], int):
             message = f"the action {action['actionId']} is called in version {action['version']}"

@@ -44,7 +44,7 @@ class Index:
         self._contents |= self._repository.read_blobs(sorted(oids))
 
     def read(self, path: Path, *, most: int | None = None) -> bytes:
-        """The content of a file of at most so many bytes; see `Disk.read` for what it raises."""
+        """Return the content of a file of at most so many bytes; see `Disk.read` for what it raises."""
         self._check_way(path)
         name = self._name(path)
         if name not in self._entries:
@@ -61,12 +61,12 @@ class Index:
         return data
 
     def names(self, folder: Path) -> dict[str, bool]:
-        """What stands directly in a folder, and whether it is a regular file."""
-        found = ((path.partition("/"), is_regular) for path, is_regular in self.walk(folder).items())
-        return {name: is_regular and not below for (name, _, below), is_regular in found}
+        """Return what stands directly in a folder, and whether it is a regular file."""
+        parts = ((path.partition("/"), is_regular) for path, is_regular in self.walk(folder).items())
+        return {name: is_regular and not below for (name, _, below), is_regular in parts}
 
     def walk(self, folder: Path) -> dict[str, bool]:
-        """The files in a folder and its subfolders, by their paths from it, and whether each is a regular one."""
+        """Return the files in a folder and below, by their paths from it, and whether each is a regular one."""
         self._check_way(folder)
         prefix = f"{self._name(folder)}/" if folder != self.top else ""
         return {
@@ -76,11 +76,11 @@ class Index:
         }
 
     def is_there(self, path: Path) -> bool:
-        """Whether the index has a file of this name, be it a link."""
+        """Return whether the index has a file of this name, be it a link."""
         return path.is_relative_to(self.top) and self._name(path) in self._entries
 
     def is_folder(self, path: Path) -> bool:
-        """Whether the index has a file below."""
+        """Return whether the index has a file below."""
         if path == self.top:
             return True
         prefix = f"{self._name(path)}/" if path.is_relative_to(self.top) else "\0"
