@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from gitsync.commands.context import Context, context_of
 from gitsync.commands.project import Project, read_settings
 from gitsync.commands.targets import announce, choose_environment, open_store, warn_of_hidden
-from gitsync.errors import Conflict, InvalidInput, Problem, plural
+from gitsync.errors import Conflict, InvalidInput, Problem, UsageError, plural
 from gitsync.rules.rule import Severity
 from gitsync.rules.validator import Validator
 from gitsync.stores.bundle import BundleSide
@@ -19,6 +19,7 @@ from gitsync.sync.compare import select_keys
 from gitsync.sync.exports import export_workflows
 from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side
 from gitsync.workflow.bundle import Bundle, iter_loose_calls, offline_id
+from gitsync.workflow.schema import is_date_time
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def export_bundle(project: Project | Context, *, keys: Sequence[str] = (), expor
     """Export workflows of the environment's database or server.
 
     project: or a Context alone; no repository is needed. keys: keys or globs, all workflows where there are none.
-    exported_at: the time that the bundle names, such as ``2026-01-31T12:00:00Z``.
+    exported_at: the time that the bundle names, such as ``2026-01-31T12:00:00Z``; UsageError where it is none.
     Raises Refused (EMPTY_SOURCE) where there is nothing to export; GitsyncError where it cannot be read.
     """
     context = context_of(project)
@@ -76,7 +77,9 @@ def export_commit(
 ) -> ExportReport:
     """Export workflows of a commit, with ids made of their keys; no database is asked.
 
-    Raises InvalidInput with every fault of the files.
+    keys: keys or globs, all workflows where there are none. ref: the commit. exported_at: the time that the bundle
+    names, such as ``2026-01-31T12:00:00Z``; UsageError where it is none.
+    Raises InvalidInput with every fault of the files, Refused (EMPTY_SOURCE) where there is nothing to export.
     """
     side = project.commit_side(ref)
     chosen = select_keys(side.blobs, keys)
@@ -127,7 +130,12 @@ def export_keys(target: Target, keys: Sequence[Key], *, exported_at: str) -> Wri
 def write_bundle(
     source: Side, keys: Sequence[Key], *, exported_at: str, id_of: Callable[[Key], str] = offline_id
 ) -> WrittenBundle:
-    """Return the bundle of the workflows `keys` of `source`; see `export_workflows` for what it raises."""
+    """Return the bundle of the workflows `keys` of `source`.
+
+    Raises UsageError where `exported_at` is no time, and what `export_workflows` raises.
+    """
+    if not is_date_time(exported_at):
+        raise UsageError(f"{exported_at!r} is no date and time with an offset, such as 2026-01-31T12:00:00Z")
     data: list[bytes] = []
     bundle = BundleSide(Bundle("the bundle"), write=data.append, exported_at=exported_at, id_of=id_of)
     changes, applied = export_workflows(source, bundle, keys)

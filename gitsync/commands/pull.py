@@ -39,13 +39,7 @@ if TYPE_CHECKING:
 
 
 class PullWishes(TypedDict, total=False):
-    """What a pull can be asked for.
-
-    keys: keys or globs, all workflows where there are none. prune: also delete the files of what the database has
-    deleted. max_deletes: an exact limit instead of a share. force: the database wins, over git and over edits that
-    are not committed. commit: commit what was pulled. branch: commit on the branch of this name instead, and leave
-    the work tree alone. message: of the commit. sign: as git's own settings say, unless it is ``False``.
-    """
+    """What a pull can be asked for, as `pull` tells."""
 
     keys: Sequence[str]
     prune: bool
@@ -115,9 +109,18 @@ def pull(project: Project, *, with_words: bool = False, **wishes: Unpack[PullWis
     """Bring the database's edits into the files of the work tree, or onto a branch.
 
     The caller is asked before any file is deleted. What has changed on both sides and files with uncommitted edits
-    are left alone; the report's error names them. with_words: also tell what changed in each.
-    Raises UsageError, the gravest objection to its plan with nothing written, PlanStale where either side has moved
-    meanwhile, GitError where no commit can be made.
+    are left alone; the report's error names them.
+
+    keys: keys or globs, all workflows where there are none.
+    commit: commit what was pulled, and nothing else. branch: commit on the branch of this name instead, from where both
+    sides were last in step, and leave the work tree alone. message: of the commit. sign: as git's own settings say,
+    unless it is ``False``.
+    prune: also delete the files of what the database has deleted. max_deletes: an exact limit, instead of the share
+    that gitsync.yaml allows. force: the database wins, over git and over edits that are not committed.
+    with_words: also tell what changed in each workflow.
+
+    Raises UsageError where two of these do not go together; with nothing written the gravest objection to its plan;
+    PlanStale where either side has moved meanwhile, GitError where no commit can be made.
     """
     check_wishes(**wishes)
     branch = wishes.get("branch")
