@@ -40,7 +40,7 @@ def call_steps(definition: Json) -> Iterator[tuple[dict[str, Any], bool]]:
 
 
 def to_references(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> list[str]:
-    """The called ids that stay as they are, each once, after the others became references in place.
+    """Return the called ids that stay as they are, each once, after the others became references in place.
 
     key: of the workflow that `definition` belongs to; its ``id`` becomes a reference to it.
     keys_by_id: lower-case id → key, of all workflows that have one key of their own.
@@ -50,7 +50,7 @@ def to_references(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) 
 
 
 def link_calls(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> dict[str, Key | None]:
-    """Called id → the key that it became, ``None`` where it stays; `definition` is changed as `to_references` does."""
+    """Return called id → the key that it became, ``None`` where it stays; `definition` is changed as `to_references` does."""
     if not isinstance(definition, dict):
         return {}
     definition["id"] = REFERENCE + key
@@ -64,43 +64,43 @@ def link_calls(definition: Json, *, key: Key, keys_by_id: Mapping[str, Key]) -> 
 
 
 def is_reference(called: str) -> bool:
-    """Whether a called name is a file's way to name a workflow, which in a database is no id and leads nowhere."""
+    """Return whether a called name is a file's way to name a workflow, which in a database is no id and leads nowhere."""
     return called.startswith(REFERENCE)
 
 
 def warn_of_calls(raw_calls: Mapping[Key, frozenset[str]]) -> list[str]:
-    """A warning for each workflow of a database that calls what is no id of a workflow with a key."""
-    found = []
+    """Return a warning for each workflow of a database that calls what is no id of a workflow with a key."""
+    warnings = []
     for key, called in sorted(raw_calls.items()):
         if ids := sorted(one for one in called if not is_reference(one)):
-            found.append(f"{key} calls {', '.join(ids)}, which no workflow with a key has as its id")
+            warnings.append(f"{key} calls {', '.join(ids)}, which no workflow with a key has as its id")
         if texts := sorted(one for one in called if is_reference(one)):
-            found.append(
+            warnings.append(
                 f"{key} says {', '.join(texts)} where the database needs an id; once it is in git, "
                 f"`gitsync push --update {key}` links it"
             )
-    return found
+    return warnings
 
 
 def replaced_calls(before: Document, after: Document, dead: Collection[str]) -> frozenset[str]:
-    """The references of `before` in whose place `after` calls one of the ids `dead`."""
-    held, found = _calls_by_part(before), set[str]()
+    """Return the references of `before` in whose place `after` calls one of the ids `dead`."""
+    earlier_calls, replaced = _calls_by_part(before), set[str]()
     for part, now in _calls_by_part(after).items():
-        earlier = held.get(part, Counter())
+        earlier = earlier_calls.get(part, Counter())
         if any(called in dead for called in now - earlier):
-            found |= {called for called in earlier - now if is_reference(called)}
-    return frozenset(found)
+            replaced |= {called for called in earlier - now if is_reference(called)}
+    return frozenset(replaced)
 
 
 def _calls_by_part(document: Document) -> dict[int | None, Counter[str]]:
-    """What the draft (``None``) and each version call, and how often."""
+    """Return what the draft (``None``) and each version call, and how often."""
     parts = [(None, document["draft"]["definition"])]
     parts += [(version["version"], version["definition"]) for version in document["publishedVersions"]]
     return {part: Counter(_called_in(definition)) for part, definition in parts}
 
 
 def key_of(called: str, keys_by_id: Mapping[str, Key]) -> Key | None:
-    """The key that a called id stands for; people write ids in capitals too."""
+    """Return the key that a called id stands for; people write ids in capitals too."""
     return keys_by_id.get(called) or keys_by_id.get(called.lower())
 
 
@@ -125,21 +125,21 @@ def to_ids(definition: Json, *, own_id: str, ids_by_key: Mapping[Key, str]) -> N
 
 
 def iter_calls(definition: Json) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
-    """Each ``control.callWorkflow`` step with its path inside `definition`, in document order."""
+    """Yield each ``control.callWorkflow`` step with its path inside `definition`, in document order."""
     for path, step in iter_located_steps(definition):
         if step["type"] == CALL:
             yield path, step
 
 
 def called_keys(document: Document) -> frozenset[Key]:
-    """The keys that `document` calls, its own included where it calls itself."""
+    """Return the keys that `document` calls, its own included where it calls itself."""
     return frozenset(
         Key(called.removeprefix(REFERENCE)) for called in _called(document) if called.startswith(REFERENCE)
     )
 
 
 def raw_calls(document: Document) -> frozenset[str]:
-    """The ids that `document` calls and that are no references."""
+    """Return the ids that `document` calls and that are no references."""
     return frozenset(called for called in _called(document) if not called.startswith(REFERENCE))
 
 

@@ -96,17 +96,17 @@ class DigestCache:
 
     def _forget_old(self) -> None:
         """Leave the files used last, and none that a killed run has left half-written."""
-        found = sorted(self.folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        asides = [path for path in found if path.suffix == ".tmp"]
-        whole = [path for path in found if path.suffix == _SUFFIX]
+        files = sorted(self.folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        asides = [path for path in files if path.suffix == ".tmp"]
+        whole = [path for path in files if path.suffix == _SUFFIX]
         for path in (*whole[MOST_FILES:], *asides[MOST_FILES:]):
             path.unlink(missing_ok=True)
 
 
 def _by_key(keys: str, values: Iterable[_T]) -> dict[Key, _T]:
-    found = dict(zip(cast("list[Key]", keys.split("\n")), values, strict=True))
-    found.pop(Key(""), None)
-    return found
+    values_by_key = dict(zip(cast("list[Key]", keys.split("\n")), values, strict=True))
+    values_by_key.pop(Key(""), None)
+    return values_by_key
 
 
 def _render(remembered: Remembered, binding: str) -> bytes:

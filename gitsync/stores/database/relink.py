@@ -52,10 +52,10 @@ def _relink(
     if "updated_at" in table.c:
         statement = statement.values(updated_at=tables.now())
     for batch in in_batches(sorted(titles)):
-        held = select(tables.as_text(identity), column).where(owned, tables.among(identity, batch))
+        stored = select(tables.as_text(identity), column).where(owned, tables.among(identity, batch))
         changed = [
             {"row_id": row_id, "definition": _relinked(definition, new_ids, titles[row_id])}
-            for row_id, definition in connection.execute(held.order_by(identity)).all()
+            for row_id, definition in connection.execute(stored.order_by(identity)).all()
         ]
         if changed:
             connection.execute(statement, changed)

@@ -25,13 +25,13 @@ def read_surroundings(
     *,
     in_place: bool,
 ) -> Surroundings:
-    """What hangs on the workflows that `changes` touch, and who calls those that go or get another id.
+    """Return what hangs on the workflows that `changes` touch, and who calls those that go or get another id.
 
     ids: key → id of those that are there, of `changes` at least.
     """
-    there, calls = find_touched(connection, tables, changes, ids, in_place=in_place)
-    touched = {*there.values(), *(call.caller for call in calls)}
-    return Surroundings(there, read_usage(connection, tables, touched) if touched else {}, calls)
+    stored_ids, calls = find_touched(connection, tables, changes, ids, in_place=in_place)
+    touched = {*stored_ids.values(), *(call.caller for call in calls)}
+    return Surroundings(stored_ids, read_usage(connection, tables, touched) if touched else {}, calls)
 
 
 def find_touched(
@@ -42,19 +42,19 @@ def find_touched(
     *,
     in_place: bool,
 ) -> tuple[dict[Key, str], list[Call]]:
-    """The ids of those of `changes` that are there, and the calls by others of those that go or get another id."""
-    there = {change.key: ids[change.key] for change in changes if change.key in ids}
+    """Return the ids of those of `changes` that are there, and the calls by others of those that go or get another id."""
+    stored_ids = {change.key: ids[change.key] for change in changes if change.key in ids}
     moving = {
-        there[change.key]
+        stored_ids[change.key]
         for change in changes
-        if change.key in there and not (in_place and change.action is Action.UPDATE)
+        if change.key in stored_ids and not (in_place and change.action is Action.UPDATE)
     }
-    written = frozenset(there.values())
-    return there, [call for call in find_calls(connection, tables, moving) if call.caller not in written]
+    written = frozenset(stored_ids.values())
+    return stored_ids, [call for call in find_calls(connection, tables, moving) if call.caller not in written]
 
 
 def read_usage(connection: Connection, tables: Tables, ids: Collection[str]) -> dict[str, Usage]:
-    """Workflow id → what hangs on it; ids without anything are absent."""
+    """Return workflow id → what hangs on it; ids without anything are absent."""
     runs: dict[str, dict[str, int]] = {}
     in_use: dict[str, dict[int, int]] = {}
     for workflow_id, version, status, count in _runs(connection, tables, ids):
@@ -89,7 +89,7 @@ def _runs(connection: Connection, tables: Tables, ids: Collection[str]) -> Itera
 
 
 def _schedules(connection: Connection, tables: Tables, ids: Collection[str]) -> dict[str, int]:
-    """Id → schedules that are not over; a paused one is meant to go on."""
+    """Return id → schedules that are not over; a paused one is meant to go on."""
     if (table := tables.users_of_ids.get(SCHEDULES)) is None:
         return {}
     query = select(tables.as_text(table.c.workflow_id), func.count()).where(
@@ -97,19 +97,19 @@ def _schedules(connection: Connection, tables: Tables, ids: Collection[str]) -> 
         tables.among(table.c.workflow_id, ids),
         table.c.status != "completed",
     )
-    found = connection.execute(query.group_by(table.c.workflow_id))
-    return {workflow_id: count for workflow_id, count in found}  # noqa: C416 - rows are no pairs to dict()
+    counts = connection.execute(query.group_by(table.c.workflow_id))
+    return {workflow_id: count for workflow_id, count in counts}  # noqa: C416 - rows are no pairs to dict()
 
 
 def _webhooks(connection: Connection, tables: Tables, ids: Collection[str]) -> dict[str, int]:
-    """Id → inbound webhooks that start the workflow."""
+    """Return id → inbound webhooks that start the workflow."""
     if (table := tables.users_of_ids.get(WEBHOOKS)) is None:
         return {}
     named = _named_workflow(tables, table.c.handler_config)
     query = select(named, func.count()).where(tables.owned_users(table), named.is_not(None))
-    wanted = frozenset(ids)
-    found = connection.execute(query.group_by(named))
-    return {workflow_id: count for workflow_id, count in found if workflow_id in wanted}
+    counts = connection.execute(query.group_by(named))
+    asked_for = frozenset(ids)
+    return {workflow_id: count for workflow_id, count in counts if workflow_id in asked_for}
 
 
 def _named_workflow(tables: Tables, config: Column[Any]) -> ColumnElement[str]:
@@ -119,7 +119,7 @@ def _named_workflow(tables: Tables, config: Column[Any]) -> ColumnElement[str]:
 
 
 def find_calls(connection: Connection, tables: Tables, ids: Collection[str]) -> list[Call]:
-    """Every call of a workflow of `ids` by its id, in drafts and published versions of the tenant, by row.
+    """Return every call of a workflow of `ids` by its id, in drafts and published versions of the tenant, by row.
 
     One search of the text on the server; only what may call anything comes here to be parsed.
     """
@@ -145,21 +145,22 @@ def find_calls(connection: Connection, tables: Tables, ids: Collection[str]) -> 
         .join(tables.definitions, tables.joined())
         .where(tables.owned(), may_call_in(tables, versions.definition_json))
     )
-    wanted = frozenset(ids)
-    found = []
+    called_ids = frozenset(ids)
+    calls = []
     for query in (drafts, published):
         for row, caller, key, name, definition, *rest in connection.execute(query):
             version = rest[0] if rest else None
-            found += [
-                Call(called, row, caller, key, name, version) for called in _called_ids(definition, wanted)
+            calls += [
+                Call(called, row, caller, key, name, version)
+                for called in _called_ids(definition, called_ids)
             ]
     return sorted(
-        found, key=lambda call: (call.title, call.version is not None, call.version or 0, call.called)
+        calls, key=lambda call: (call.title, call.version is not None, call.version or 0, call.called)
     )
 
 
 def calls_in(text: str) -> Iterator[tuple[str, object]]:
-    """The called id and version of each call in one definition's JSON; raises GitsyncError or ValueError for none."""
+    """Yield the called id and version of each call in one definition's JSON; raises GitsyncError or ValueError for none."""
     for step, _ in call_steps(parse_stored(text)):
         yield step["workflowId"], step.get("workflowVersion")
 
@@ -170,9 +171,9 @@ def may_call_in(tables: Tables, column: Column[Any]) -> ColumnElement[bool]:
     return or_(*(text.contains(sign, autoescape=True) for sign in SIGNS_OF_A_CALL))
 
 
-def _called_ids(text: str, wanted: Collection[str]) -> set[str]:
-    """Those of `wanted`, in lower case, that a definition calls, or names at all where it cannot be read."""
+def _called_ids(text: str, ids: Collection[str]) -> set[str]:
+    """Return those of `ids`, in lower case, that a definition calls, or names at all where it cannot be read."""
     try:
-        return {called.lower() for called, _ in calls_in(text)} & set(wanted)
+        return {called.lower() for called, _ in calls_in(text)} & set(ids)
     except (GitsyncError, ValueError):
-        return {workflow_id for workflow_id in wanted if workflow_id in text.lower()}
+        return {workflow_id for workflow_id in ids if workflow_id in text.lower()}

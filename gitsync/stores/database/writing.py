@@ -137,8 +137,8 @@ class Writer:
         if "published_at" in table.c:
             values["published_at"] = self.tables.now()
         statement = update(table).where(*self._one_version()).values(values | self._touched(table))
-        wanted = {*names, "workflow_id", "version"}
-        self.connection.execute(statement, [_prefixed({name: row[name] for name in wanted}) for row in rows])
+        sent = {*names, "workflow_id", "version"}
+        self.connection.execute(statement, [_prefixed({name: row[name] for name in sent}) for row in rows])
 
     def _one_version(self) -> tuple[Any, ...]:
         columns = self.tables.versions.c
