@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from tests.support import effort, figures
 from tests.support.git import TestRepository, make_repository
-from tests.support.loop import TENANT, Loop, make_loop
+from tests.support.loop import Loop, make_loop
 from tests.support.postgres import OwnServer, fresh_database, needed, own_postgres, running_postgres
+from tests.support.product import TENANT
 
 settings.register_profile(
     "ci",

@@ -11,8 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.support.documents import make_file, text_of
 from tests.support.git import TestRepository, git_environment
-from tests.support.loop import Loop, Ran, gitsync, make_file, make_loop, second_clone, text_of
+from tests.support.loop import Loop, Ran, gitsync, make_loop, second_clone
 
 
 def branch_pull(loop: Loop, *arguments: str, name: str = "from-prod") -> dict[str, Any]:

@@ -13,7 +13,8 @@ import pytest
 from gitsync.workflow.bundle import offline_id
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.types import Key
-from tests.support.loop import Loop, Ran, make_file
+from tests.support.documents import make_file
+from tests.support.loop import Loop, Ran
 
 AT = "2026-01-31T12:00:00Z"
 

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from gitsync.stores.database.cache import DigestCache
-from tests.support.loop import Loop, make_loop, text_of
+from tests.support.documents import text_of
+from tests.support.loop import Loop, make_loop
 from tests.support.loop import gitsync as run_gitsync
 from tests.support.postgres import fresh_database
 

@@ -17,20 +17,12 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from gitsync.cli.main import VERBS
+from tests.support.documents import make_definition, make_file, told_metadata
+from tests.support.editor import Editor
 from tests.support.git import TestRepository, git_environment, make_repository
-from tests.support.loop import (
-    METADATA,
-    TENANT,
-    Editor,
-    Loop,
-    Ran,
-    gitsync,
-    make_config,
-    make_definition,
-    make_file,
-    make_loop,
-)
+from tests.support.loop import Loop, Ran, gitsync, make_config, make_loop
 from tests.support.postgres import libpq_url
+from tests.support.product import TENANT
 from tests.support.program import PATIENCE
 
 
@@ -74,7 +66,7 @@ def make_bundle(*keys: str, text: str = "from a bundle") -> str:
         entries.append(
             {
                 "key": key,
-                "metadata": {**METADATA, "name": f"Workflow {key}"},
+                "metadata": told_metadata(key),
                 "dependencies": {
                     "actions": [],
                     "nodeTypes": ["state.set"],

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.loop import TENANT, Loop, make_loop, second_clone
+from tests.support.loop import Loop, make_loop, second_clone
+from tests.support.product import TENANT
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -14,10 +14,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.support.git import TestRepository, make_repository
-from tests.support.loop import TENANT, Loop, gitsync, make_config, make_loop, second_clone
+from tests.support.loop import Loop, gitsync, make_config, make_loop, second_clone
 from tests.support.postgres import libpq_url
-
-ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
+from tests.support.product import ACTOR, TENANT
 
 
 def examine(folder: Path, *arguments: str, **variables: str) -> tuple[int, dict[str, tuple[str, str]]]:

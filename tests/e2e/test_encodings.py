@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.loop import TENANT, Editor, Loop, make_loop
+from tests.support.editor import Editor
+from tests.support.loop import Loop, make_loop
 from tests.support.postgres import execute, fresh_database, libpq_url
+from tests.support.product import TENANT
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
+from tests.support.editor import Editor
 from tests.support.git import TestRepository, make_repository
+from tests.support.instance import make_instance
 from tests.support.loop import gitsync
-from tests.support.product import TENANT, Editor, Generation, connected, make_instance
+from tests.support.product import TENANT, Generation, make_product_tables
 
 PAUSE = {"id": "pause", "type": "time.wait", "config": {"mode": "duration", "durationMs": 5}}
 
@@ -23,23 +24,16 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[TestRepositor
         url = request.getfixturevalue("postgres_database")
     instance = make_instance(url, Generation.CURRENT)
     editor = instance.editor
-    with connected(url) as connection:
-        connection.execute(text("ALTER TABLE workflow_runs ADD COLUMN node_path text"))
-        kind = "uuid" if request.param == "postgresql" else "text"
-        connection.execute(
-            text(
-                f"CREATE TABLE workflow_run_waits (run_id {kind}, step_path text, wait_type text, event_name text,"
-                " key text, status text)"
-            )
-        )
-    waiting = editor.create("w", definition={"steps": [PAUSE]}, versions={1: {"steps": [PAUSE]}})
+    make_product_tables(url, Generation.CURRENT, names=["workflow_run_waits"])
+    editor.execute("ALTER TABLE workflow_runs ADD COLUMN node_path text")
+    waiting = editor.insert("w", definition={"steps": [PAUSE]}, versions={1: {"steps": [PAUSE]}})
     call = {"id": "ask", "type": "control.callWorkflow", "workflowId": waiting, "workflowVersion": 1}
-    editor.create("c", definition={"steps": [call]})
+    editor.insert("c", definition={"steps": [call]})
     editor.start_run(waiting, version=1, status="WAITING")
     run_id = editor.rows("workflow_runs")[0]["run_id"]
     editor.execute(
         "INSERT INTO workflow_run_waits VALUES"
-        f" ({'CAST(:run AS uuid)' if kind == 'uuid' else ':run'}, 'root.steps[0]', 'event', 'PAID', 'i-1', 'WAITING')",
+        f" ({'CAST(:run AS uuid)' if request.param == 'postgresql' else ':run'}, 'root.steps[0]', 'event', 'PAID', 'i-1', 'WAITING')",
         run=run_id,
     )
     repository = make_repository(tmp_path / "repository")

@@ -14,8 +14,10 @@ import pytest
 
 from gitsync.stores.git.library import git_version
 from gitsync.stores.git.process import PINNED
+from tests.support.documents import make_file
+from tests.support.editor import Editor
 from tests.support.git import TestRepository, clone, git_environment, make_repository
-from tests.support.loop import Editor, Loop, Ran, gitsync, make_config, make_file, make_loop, second_clone
+from tests.support.loop import Loop, Ran, gitsync, make_config, make_loop, second_clone
 
 
 def run_program(loop: Loop, *arguments: str, **variables: str) -> Ran:

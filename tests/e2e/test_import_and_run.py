@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.documents import told_metadata
 from tests.support.git import make_repository
-from tests.support.loop import METADATA, TENANT, gitsync
+from tests.support.loop import gitsync
+from tests.support.product import TENANT
 
 STEPS: list[dict[str, Any]] = [
     {"id": "begin", "type": "state.set", "config": {"state": "ECHOING"}},
@@ -45,7 +47,7 @@ def bundle() -> dict[str, Any]:
         "workflows": [
             {
                 "key": "demo.echo",
-                "metadata": {**METADATA, "name": "Echo"},
+                "metadata": told_metadata("echo") | {"name": "Echo"},
                 "dependencies": {
                     "actions": [{"actionId": "test.echo", "version": 1}],
                     "nodeTypes": ["action.call", "state.set"],

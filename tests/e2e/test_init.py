@@ -16,8 +16,9 @@ import yaml
 
 from gitsync.commands.scaffold import EXAMPLE, is_scaffold, iter_example
 from gitsync.config import parse_config
+from tests.support.documents import make_file
 from tests.support.git import TestRepository, git_environment, make_origin_and_clone, make_repository
-from tests.support.loop import Ran, gitsync, make_file
+from tests.support.loop import Ran, gitsync
 
 ROOT = Path(__file__).parents[2]
 LAYOUT = ROOT / "repo_layout_example"

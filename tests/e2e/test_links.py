@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documents import make_file
 from tests.support.git import TestRepository, make_repository
-from tests.support.loop import gitsync, make_file
+from tests.support.loop import gitsync
 
 SECRET = "hunter2: the-first-line-of-a-file-of-the-machine"
 CONFIG = "version: 1\nregistry: registry.yaml\ndefault: dev\nenvironments: { dev: { database: 'sqlite:///g.db' } }\n"

@@ -12,7 +12,9 @@ from markdown_it import MarkdownIt
 
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import normalise
-from tests.support.loop import TENANT, Loop, Ran, gitsync, make_file, make_loop
+from tests.support.documents import make_file
+from tests.support.loop import Loop, Ran, gitsync, make_loop
+from tests.support.product import TENANT
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "pages"
 COMMENT = 65_536

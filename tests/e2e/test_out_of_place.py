@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.loop import Loop, gitsync, make_file, make_loop
+from tests.support.documents import make_file
+from tests.support.loop import Loop, gitsync, make_loop
 
 CODE = "FILE_OUT_OF_PLACE"
 FILE = "workflows/billing/b.json"

@@ -13,10 +13,11 @@ import pytest
 from gitsync.stores.database.tokens import Role
 from gitsync.stores.http.store import Api
 from gitsync.workflow.registry import ActionOffer, Registry
+from tests.support.editor import Editor
 from tests.support.git import make_repository
-from tests.support.loop import TENANT, Loop, Ran, make_loop
-from tests.support.loop import Editor as ProductEditor
-from tests.support.product import Generation, make_instance
+from tests.support.instance import make_instance
+from tests.support.loop import Loop, Ran, make_loop
+from tests.support.product import TENANT, Generation
 from tests.support.server import Running, add_token, running_server, served
 
 TLS = Path(__file__).parents[1] / "fixtures" / "tls"
@@ -156,7 +157,7 @@ def test_a_reader_sees_what_may_be_shown_and_writes_nothing(hosted: Hosted) -> N
 def test_the_servers_protection_is_told_as_it_is(tmp_path: Path) -> None:
     instance = make_instance(f"sqlite:///{tmp_path / 'product.db'}", Generation.CURRENT)
     tenant = instance.editor.tenant
-    loop = Loop(make_repository(tmp_path / "repository"), ProductEditor(instance.url, tenant=tenant))
+    loop = Loop(make_repository(tmp_path / "repository"), Editor(instance.url, tenant=tenant))
     with running_server(instance.url, tenant=tenant) as running:
         config = CONFIG.format(url=running.url, database=instance.url, tenant=tenant)
         loop.repository.commit_file("gitsync.yaml", config)

@@ -17,13 +17,15 @@ import pytest
 import yaml
 from sqlalchemy.engine import make_url
 
+from tests.support.documents import make_file
+from tests.support.editor import Editor
 from tests.support.git import TestRepository, make_origin_and_clone
-from tests.support.loop import TENANT, Editor, gitsync, make_file
+from tests.support.loop import gitsync
 from tests.support.pipelines import SHELLS, TOKEN, JobRun, Runner, Thread, holds, serve_thread
 from tests.support.postgres import libpq_url
+from tests.support.product import ACTOR, TENANT
 
 FILES = {"github": ".github/workflows/gitsync.yml", "gitlab": ".gitlab/gitsync.yml"}
-ACTOR = "22222222-2222-4222-8222-222222222222"
 
 
 @dataclass

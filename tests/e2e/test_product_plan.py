@@ -17,7 +17,8 @@ import pytest
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 from tests.support.documents import metadata
-from tests.support.loop import TENANT, Loop, Ran, make_loop
+from tests.support.loop import Loop, Ran, make_loop
+from tests.support.product import TENANT
 from tests.support.server import DEFINITIONS, Running, running_server
 
 AT = "2026-01-31T12:00:00Z"

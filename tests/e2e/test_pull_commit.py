@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import figures
+from tests.support.documents import make_file
 from tests.support.effort import effort
-from tests.support.loop import Loop, make_file
+from tests.support.loop import Loop
 from tests.support.meanwhile import meanwhile, save
 
 PROGRAMS = effort(short=2, long=1)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.loop import Loop, make_file, make_loop
+from tests.support.documents import make_file
+from tests.support.loop import Loop, make_loop
 
 
 @pytest.fixture

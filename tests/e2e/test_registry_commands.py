@@ -12,9 +12,11 @@ import pytest
 from gitsync.workflow.registry import ActionOffer, read_registry
 from gitsync.workflow.registry_file import HEADER
 from tests.e2e.test_commands import check_schema
+from tests.support.documents import make_file
+from tests.support.editor import Editor
 from tests.support.git import TestRepository, make_repository
-from tests.support.loop import Ran, gitsync, make_file
-from tests.support.product import Editor, Generation, make_product_tables
+from tests.support.loop import Ran, gitsync
+from tests.support.product import Generation, make_product_tables
 from tests.support.product_api import API_KEY, NODES, SCHEMAS, SESSION, ProductApi, product_api
 
 CONFIG = """\
@@ -58,11 +60,11 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
     repository = make_repository(tmp_path / "repository")
     with product_api(database) as server:
         repository.commit_file("gitsync.yaml", CONFIG.format(url=server.address, key=API_KEY))
-        yield Hosted(repository, server, Editor(database, generation=Generation.SEED))
+        yield Hosted(repository, server, Editor(database, tenant=Generation.SEED.tenant))
 
 
 def test_everything_that_the_server_offers_is_written(hosted: Hosted) -> None:
-    hosted.editor.create("on-the-server", payload_schema_ref="payload.A.v1")
+    hosted.editor.insert("on-the-server", payload_schema_ref="payload.A.v1")
     hosted.repository.commit_file("workflows/a.json", make_file("a", "A"))
     hosted.repository.commit_file("workflows/broken.json", "{")
 

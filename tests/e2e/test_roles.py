@@ -17,14 +17,14 @@ from gitsync.commands.imports import ImportWishes
 from gitsync.config import Config, Environment
 from gitsync.errors import Refused
 from gitsync.server.service import ImportRequest, ServedDatabase, Service
-from tests.support.loop import TENANT, Editor, Loop, Ran, make_loop
+from tests.support.editor import Editor
+from tests.support.loop import Loop, Ran, make_loop
 from tests.support.postgres import libpq_url
-from tests.support.product import Generation, make_product_tables
+from tests.support.product import OTHER_TENANT, TENANT, Generation, make_product_tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "database.md"
 BEFORE, AFTER, POLICIES = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 READER, DEPLOYER, MIGRATOR = ROLES = ("gitsync_reader", "gitsync_deployer", "gitsync_migrator")
-OTHER_TENANT = "22222222-2222-4222-8222-222222222222"
 ROW_SECURITY = "; ".join(
     f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
     for table in ("workflow_definitions", "workflow_definition_versions")

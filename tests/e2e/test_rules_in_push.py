@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from gitsync.workflow.canonical import canonical_bytes
-from tests.support.loop import Loop, make_file
+from tests.support.documents import make_file
+from tests.support.loop import Loop
 
 BAD = {"id": "bad", "type": "transform.assign", "config": {"assign": {"vars.x": {"$expr": "paylaod.id"}}}}
 UNSURE = {"id": "unsure", "type": "transform.assign", "config": {"assign": {"vars.y": {"$expr": "vars.z"}}}}

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from gitsync.workflow.canonical import canonical_bytes
+from tests.support.editor import Editor
 from tests.support.git import clone
-from tests.support.loop import TENANT, Editor, Loop, make_config, make_loop, second_clone
+from tests.support.loop import Loop, make_config, make_loop, second_clone
+from tests.support.product import TENANT, Generation, make_product_tables
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -226,22 +229,12 @@ def test_a_file_that_cannot_be_read_or_written_is_named(loop: Loop) -> None:
 
 
 def add_runs(editor: Editor, key: str, *statuses: str) -> None:
-    own = "tenant" if editor.tenant else "nobody"
-    editor._execute(
-        "CREATE TABLE IF NOT EXISTS workflow_runs (workflow_id "
-        + ("uuid" if editor.tenant else "text")
-        + f" REFERENCES workflow_definitions ON DELETE CASCADE, workflow_version int, status text, {own} "
-        + ("uuid" if editor.tenant else "text")
-        + ")",
-        {},
-    )
+    with editor.connection() as connection:
+        has_runs = sa.inspect(connection).has_table("workflow_runs")
+    if not has_runs:
+        make_product_tables(editor.url, Generation.CURRENT, names=["workflow_runs"])
     for status in statuses:
-        values = {"id": editor.id_of(key), "status": status, "own": editor.tenant}
-        editor._execute(
-            f"INSERT INTO workflow_runs (workflow_id, workflow_version, status, {own}) "
-            "VALUES (:id, 1, :status, :own)",
-            values,
-        )
+        editor.start_run(editor.id_of(key), status=status)
 
 
 def test_a_push_that_would_lose_runs_stops_with_their_counts_and_the_three_ways_on(loop: Loop) -> None:

@@ -24,7 +24,8 @@ from gitsync.stores.database.tokens import Role
 from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 from gitsync.workflow.schema import load_schema
-from tests.support.loop import TENANT, Loop, make_loop
+from tests.support.loop import Loop, make_loop
+from tests.support.product import TENANT
 from tests.support.program import PATIENCE
 from tests.support.server import (
     DEFINITIONS,
@@ -98,9 +99,7 @@ def test_the_list_has_every_row_whole_and_hides_hidden_ones_from_readers(both: t
     loop.editor.publish("a", 3)
     loop.editor.create(None, "without a key")
     loop.editor.save("hidden", "H")
-    loop.editor._execute(
-        "UPDATE workflow_definitions SET is_visible = :no WHERE key = 'hidden'", {"no": False}
-    )
+    loop.editor.execute("UPDATE workflow_definitions SET is_visible = :no WHERE key = 'hidden'", no=False)
 
     admin = check_answer(server.admin.get(DEFINITIONS), "DefinitionList")
     reader = check_answer(server.reader.get(DEFINITIONS), "DefinitionList")
@@ -308,7 +307,7 @@ def test_a_verdict_on_a_token_holds_for_a_moment_and_no_longer(loop: Loop) -> No
 
 def test_readiness_is_looked_at_once_for_all_who_ask_in_the_same_second(loop: Loop) -> None:
     now = [0.0]
-    file = Path(str(loop.editor._engine.url.database))
+    file = Path(str(sa.make_url(loop.editor.url).database))
     with running_server(url_of(loop), clock=lambda: now[0]) as server:
 
         def ask() -> list[int]:
@@ -668,7 +667,7 @@ def test_tables_are_made_anew_where_the_database_has_changed(loop: Loop, server:
     loop.editor.save("a", "A")
     assert "extra" not in server.admin.get(DEFINITIONS).json()[0]
 
-    loop.editor._execute("ALTER TABLE workflow_definitions ADD COLUMN extra text", {})
+    loop.editor.execute("ALTER TABLE workflow_definitions ADD COLUMN extra text")
 
     assert server.admin.get(DEFINITIONS).json()[0]["extra"] is None
 
@@ -676,7 +675,7 @@ def test_tables_are_made_anew_where_the_database_has_changed(loop: Loop, server:
 def test_a_database_that_is_gone_is_a_503_until_it_is_back(loop: Loop, server: Running) -> None:
     loop.editor.save("a", "A")
     bundle = canonical_bytes(export(loop))
-    file = Path(str(loop.editor._engine.url.database))
+    file = Path(str(sa.make_url(loop.editor.url).database))
     assert server.nobody.get("/readyz").status_code == 200
     server.server.service._engine.dispose()
     aside = file.rename(file.with_suffix(".aside"))

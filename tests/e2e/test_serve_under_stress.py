@@ -25,8 +25,9 @@ from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.registry import ActionOffer, Registry
 from tests.support.documents import action, call, document
 from tests.support.effort import IS_FUZZING, chance, effort, rounds, seconds_left
-from tests.support.loop import TENANT, Loop, make_loop
+from tests.support.loop import Loop, make_loop
 from tests.support.postgres import OwnServer, fresh_database
+from tests.support.product import TENANT
 from tests.support.program import PATIENCE
 from tests.support.server import (
     DEFINITIONS,

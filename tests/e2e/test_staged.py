@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from gitsync.workflow.canonical import canonical_bytes
-from tests.support.documents import document
+from tests.support.documents import document, make_file
 from tests.support.git import TestRepository, git_environment
-from tests.support.loop import Ran, gitsync, make_file
+from tests.support.loop import Ran, gitsync
 
 CALL = {"id": "c", "type": "control.callWorkflow", "workflowId": "key:a", "workflowVersion": 1}
 

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.support.loop import Loop, make_file, make_loop
+from tests.support.documents import make_file
+from tests.support.loop import Loop, make_loop
 
 TOKEN = "V3ry-S3cret-Of-The-Job"
 

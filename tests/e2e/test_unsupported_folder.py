@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documents import make_file
 from tests.support.git import git_environment, make_repository
-from tests.support.loop import Loop, make_file
+from tests.support.loop import Loop
 
 COMMANDS = (
     ("status",),

@@ -27,19 +27,10 @@ from gitsync.stores.http.store import Api, Files
 from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.types import Digest, Document, Key
-from tests.support.product import (
-    OTHER_TENANT,
-    TENANT,
-    Editor,
-    Generation,
-    Instance,
-    by_key,
-    call_step,
-    changes_to,
-    make_instance,
-    make_workflow,
-    steps,
-)
+from tests.support.documents import call, make_workflow, steps
+from tests.support.editor import Editor
+from tests.support.instance import TODAY, Instance, by_key, changes_to, make_instance
+from tests.support.product import OTHER_TENANT, TENANT, Generation
 from tests.support.product_api import API_KEY, BASE, READER_SESSION, SESSION, ProductApi, product_api
 
 IMPORT = f"{BASE}/import$"
@@ -48,12 +39,7 @@ READER = Credentials(cookie=READER_SESSION)
 KEY = Credentials(api_key=API_KEY)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    """The product's tables of today, with a tenant, on each database."""
-    if request.param == "sqlite":
-        return make_instance(f"sqlite:///{tmp_path / 'product.db'}", Generation.CURRENT, has_ledger=False)
-    return make_instance(request.getfixturevalue("postgres_database"), Generation.CURRENT, has_ledger=False)
+INSTANCES = [kind._replace(has_ledger=False) for kind in TODAY]
 
 
 @pytest.fixture
@@ -71,7 +57,7 @@ def lone(tmp_path: Path) -> Iterator[ProductApi]:
 
 
 def editor_of(server: ProductApi) -> Editor:
-    return Editor(server.database, generation=Generation.CURRENT)
+    return Editor(server.database, tenant=Generation.CURRENT.tenant)
 
 
 def opened(server: ProductApi, credentials: Credentials = ADMIN, **options: Any) -> Api:
@@ -96,7 +82,7 @@ def apply(side: Api, changes: tuple[Change, ...], *documents: Document) -> Appli
 
 
 def create(server: ProductApi, key: str | None = "a", **more: Any) -> str:
-    return editor_of(server).create(key, **more)
+    return editor_of(server).insert(key, **more)
 
 
 # ---------------------------------------------------------------- reading
@@ -106,11 +92,9 @@ def create(server: ProductApi, key: str | None = "a", **more: Any) -> str:
 def test_a_server_shows_what_its_database_holds(
     instance: Instance, server: ProductApi, credentials: Credentials
 ) -> None:
-    called = create(server, "called", versions={3: {}, 7: steps(call_step("nobody"))})
+    called = create(server, "called", versions={3: {}, 7: steps(call("nobody"))})
     trigger = json.dumps({"type": "event", "eventName": "E"})
-    create(
-        server, "caller", definition=steps(call_step(called)), trigger=trigger, failure_rate_threshold=0.25
-    )
+    create(server, "caller", definition=steps(call(called)), trigger=trigger, failure_rate_threshold=0.25)
     create(server, None)
     create(server, "Not A Key")
 
@@ -431,8 +415,8 @@ def test_the_identity_tells_servers_and_tenants_apart(lone: ProductApi) -> None:
 def test_everything_is_written_by_one_request(instance: Instance, server: ProductApi) -> None:
     kept = create(server, "b", versions={1: {}})
     documents = [
-        make_workflow("a", draft=steps(call_step("key:b")), failureRateThreshold=0.25, isSystem=True),
-        make_workflow("b", versions={1: steps(call_step("key:b")), 4: {}}, description="new"),
+        make_workflow("a", draft=steps(call("key:b")), failureRateThreshold=0.25, isSystem=True),
+        make_workflow("b", versions={1: steps(call("key:b")), 4: {}}, description="new"),
     ]
 
     applied = push(server, *documents)
@@ -612,9 +596,9 @@ def test_missing_dependencies_are_the_servers_own_list(lone: ProductApi) -> None
 def test_nothing_is_sent_that_a_server_cannot_do(lone: ProductApi) -> None:
     create(lone, "gone")
     documents = [
-        make_workflow("caller", draft=steps(call_step("key:called"))),
+        make_workflow("caller", draft=steps(call("key:called"))),
         make_workflow("called"),
-        make_workflow("loop", draft=steps(call_step("key:loop"))),
+        make_workflow("loop", draft=steps(call("key:loop"))),
     ]
     with opened(lone) as side:
         changes = changes_to(side.snapshot().digests, *documents, delete=["gone"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,34 +11,19 @@ from sqlalchemy.engine import make_url
 
 from gitsync.errors import AccessDenied, GitsyncError, LockNotAcquired, NotConverged
 from gitsync.workflow.types import Key
-from tests.support.product import (
-    OTHER_TENANT,
-    Editor,
-    Generation,
-    Instance,
-    call_step,
-    connected,
-    make_instance,
-    make_workflow,
-    steps,
-)
+from tests.support.documents import call, make_workflow, steps
+from tests.support.editor import Editor
+from tests.support.instance import Instance, Kind
+from tests.support.product import ACTOR, OTHER_TENANT, Generation, connected
 
-ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
-SOME = [
-    ("sqlite", Generation.SEED),
-    ("sqlite", Generation.CURRENT),
-    ("postgresql", Generation.SEED),
-    ("postgresql", Generation.TENANT_ID),
-    ("postgresql", Generation.CURRENT),
-    ("postgresql", Generation.CURRENT_UNIQUE),
+INSTANCES = [
+    Kind("sqlite", Generation.SEED),
+    Kind("sqlite", Generation.CURRENT),
+    Kind("postgresql", Generation.SEED),
+    Kind("postgresql", Generation.TENANT_ID),
+    Kind("postgresql", Generation.CURRENT),
+    Kind("postgresql", Generation.CURRENT_UNIQUE),
 ]
-
-
-@pytest.fixture(params=SOME, ids=lambda kind: f"{kind[0]}-{kind[1]}")
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    kind, generation = request.param
-    url = f"sqlite:///{tmp_path}/p.db" if kind == "sqlite" else request.getfixturevalue("postgres_database")
-    return make_instance(url, generation)
 
 
 def adopt(instance: Instance, *pairs: tuple[str, str], **options: Any) -> list[str]:
@@ -59,9 +43,9 @@ def refusal(instance: Instance, *pairs: tuple[str, str], **options: Any) -> Gits
 
 
 def test_only_the_key_the_time_and_the_actor_of_the_rows_change(instance: Instance) -> None:
-    none = instance.editor.create(None, name="No key", versions={1: {}}, validation_status="valid")
-    bad = instance.editor.create("Not A Key", name="Bad key")
-    instance.editor.create("kept")
+    none = instance.editor.insert(None, name="No key", versions={1: {}}, validation_status="valid")
+    bad = instance.editor.insert("Not A Key", name="Bad key")
+    instance.editor.insert("kept")
     before = instance.everything()
 
     given = adopt(instance, (none, "a"), (bad.upper(), "b"), actor=ACTOR)
@@ -80,8 +64,8 @@ def test_only_the_key_the_time_and_the_actor_of_the_rows_change(instance: Instan
 
 
 def test_callers_go_on_calling_the_same_workflow_by_its_key(instance: Instance) -> None:
-    called = instance.editor.create(None, versions={1: {}})
-    instance.editor.create("caller", definition=steps(call_step(called)))
+    called = instance.editor.insert(None, versions={1: {}})
+    instance.editor.insert("caller", definition=steps(call(called)))
     row = instance.editor.row("caller")
 
     adopt(instance, (called, "called"))
@@ -94,8 +78,8 @@ def test_callers_go_on_calling_the_same_workflow_by_its_key(instance: Instance) 
 
 
 def test_every_refusal_names_each_pair_and_writes_nothing(instance: Instance) -> None:
-    none, other = instance.editor.create(None), instance.editor.create(None)
-    kept = instance.editor.create("kept")
+    none, other = instance.editor.insert(None), instance.editor.insert(None)
+    kept = instance.editor.insert("kept")
     unknown = str(uuid.uuid4())
 
     def code_of(*pairs: tuple[str, str]) -> tuple[str, int, list[str]]:
@@ -120,16 +104,16 @@ def test_every_refusal_names_each_pair_and_writes_nothing(instance: Instance) ->
 def test_a_row_of_another_tenant_is_not_there(instance: Instance) -> None:
     if instance.generation.tenant is None:
         pytest.skip("there are no tenants")
-    other = Editor(instance.url, generation=instance.generation, tenant=OTHER_TENANT)
-    theirs, ours = other.create(None), instance.editor.create(None)
-    other.create("same")
+    other = Editor(instance.url, tenant=OTHER_TENANT)
+    theirs, ours = other.insert(None), instance.editor.insert(None)
+    other.insert("same")
 
     assert refusal(instance, (theirs, "a")).code == "UNKNOWN_WORKFLOW"
     assert adopt(instance, (ours, "same")) == ["same"]
 
 
 def test_one_of_two_rows_with_one_key_gets_another(on_postgres: Instance) -> None:
-    first, second = on_postgres.editor.create("twin"), on_postgres.editor.create("twin")
+    first, second = on_postgres.editor.insert("twin"), on_postgres.editor.insert("twin")
     with on_postgres.open() as database:
         (suggestion,) = database.suggest_keys()
 
@@ -141,9 +125,9 @@ def test_one_of_two_rows_with_one_key_gets_another(on_postgres: Instance) -> Non
 
 def test_what_is_suggested_can_be_given(instance: Instance) -> None:
     for name in ("Refund", "refund!", "Größe", "請求"):
-        instance.editor.create(None, name=name)
-    instance.editor.create("Big Key", name="Something else")
-    instance.editor.create("refund")
+        instance.editor.insert(None, name=name)
+    instance.editor.insert("Big Key", name="Something else")
+    instance.editor.insert("refund")
     with instance.open() as database:
         pairs = [(item.workflow_id, str(item.key)) for item in database.suggest_keys()]
 
@@ -158,7 +142,7 @@ def test_what_is_suggested_can_be_given(instance: Instance) -> None:
 
 
 def test_a_dry_run_checks_and_writes_nothing(instance: Instance) -> None:
-    none = instance.editor.create(None)
+    none = instance.editor.insert(None)
     before = instance.everything()
 
     assert adopt(instance, (none, "a"), dry_run=True) == ["a"]
@@ -185,7 +169,7 @@ def adopt_failing(instance: Instance, pairs: list[tuple[str, str]], *, fail_at: 
 
 
 def test_a_failure_of_any_statement_leaves_everything_as_it_was(instance: Instance) -> None:
-    pairs = [(instance.editor.create(None), f"k{number}") for number in range(3)]
+    pairs = [(instance.editor.insert(None), f"k{number}") for number in range(3)]
     before = instance.everything()
 
     failures = 0
@@ -203,7 +187,7 @@ def test_a_failure_of_any_statement_leaves_everything_as_it_was(instance: Instan
 
 
 def test_a_trigger_that_undoes_it_is_found_out(on_postgres: Instance) -> None:
-    none = on_postgres.editor.create(None)
+    none = on_postgres.editor.insert(None)
     on_postgres.editor.execute("""
         CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN NEW.key := NULL; RETURN NEW; END $$
@@ -216,7 +200,7 @@ def test_a_trigger_that_undoes_it_is_found_out(on_postgres: Instance) -> None:
 
 
 def test_it_waits_for_the_lock_of_a_deployment(on_postgres: Instance) -> None:
-    none = on_postgres.editor.create(None)
+    none = on_postgres.editor.insert(None)
     on_postgres.push(make_workflow("w"))
     with on_postgres.open() as other, other.writing():
         error = refusal(on_postgres, (none, "a"), lock_timeout=0.1)
@@ -227,8 +211,8 @@ def test_it_waits_for_the_lock_of_a_deployment(on_postgres: Instance) -> None:
 
 def test_rights_and_row_level_security_are_respected(on_postgres: Instance) -> None:
     seen, hidden = (
-        on_postgres.editor.create(None, name="seen"),
-        on_postgres.editor.create(None, name="hidden"),
+        on_postgres.editor.insert(None, name="seen"),
+        on_postgres.editor.insert(None, name="hidden"),
     )
     database_name = str(make_url(on_postgres.url).database)
     role = "adopter_of_" + database_name

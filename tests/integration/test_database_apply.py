@@ -21,20 +21,10 @@ from gitsync.sync.model import Action, Change, Deployment, Mark, MarkKind
 from gitsync.sync.usage import Protection
 from gitsync.workflow.canonical import canonical_bytes, document_digest
 from gitsync.workflow.types import Digest, Key
-from tests.support.product import (
-    COMMIT,
-    Generation,
-    Instance,
-    by_key,
-    call_step,
-    changes_to,
-    connected,
-    make_instance,
-    make_workflow,
-    steps,
-)
+from tests.support.documents import call, make_workflow, steps
+from tests.support.instance import COMMIT, Instance, by_key, changes_to, make_instance
+from tests.support.product import ACTOR, OTHER_TENANT, Generation, connected
 
-ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
 PUSH = Deployment(MarkKind.PUSH, COMMIT)
 
 
@@ -81,7 +71,7 @@ def test_a_workflow_without_versions_is_a_draft(instance: Instance) -> None:
 
 
 def test_recreate_gives_a_new_id_and_names_the_old(instance: Instance) -> None:
-    old = instance.editor.create("w", versions={1: {}, 2: {}})
+    old = instance.editor.insert("w", versions={1: {}, 2: {}})
 
     applied = instance.push(make_workflow("w", versions={2: {}}, description="New"))
 
@@ -93,7 +83,7 @@ def test_recreate_gives_a_new_id_and_names_the_old(instance: Instance) -> None:
 
 def test_in_place_keeps_the_id_and_every_version_row_that_says_the_same(instance: Instance) -> None:
     kept = {"name": "kept", "steps": [], "n": [1.0, 2.5]}
-    workflow_id = instance.editor.create("w", versions={1: kept, 2: {"name": "old"}, 3: {"name": "gone"}})
+    workflow_id = instance.editor.insert("w", versions={1: kept, 2: {"name": "old"}, 3: {"name": "gone"}})
     before = versions_of(instance)
     with instance.open() as database:
         ((_, document),) = database.load([Key("w")])
@@ -117,7 +107,7 @@ def test_in_place_keeps_the_id_and_every_version_row_that_says_the_same(instance
 def test_in_place_resets_the_verdict_of_validation_and_leaves_unknown_columns_alone(
     instance: Instance,
 ) -> None:
-    instance.editor.create(
+    instance.editor.insert(
         "w",
         versions={1: {}},
         validation_status="valid",
@@ -151,7 +141,7 @@ def test_in_place_resets_the_verdict_of_validation_and_leaves_unknown_columns_al
 def test_in_place_changes_the_status_only_with_the_first_or_the_last_version(
     instance: Instance, had: bool, has: bool, before: str, after: str
 ) -> None:
-    instance.editor.create("w", versions={1: {}} if had else {}, status=before)
+    instance.editor.insert("w", versions={1: {}} if had else {}, status=before)
 
     instance.push(make_workflow("w", name="Other", versions={1: {"name": "w"}} if has else {}), in_place=True)
 
@@ -160,7 +150,7 @@ def test_in_place_changes_the_status_only_with_the_first_or_the_last_version(
 
 def test_in_place_keeps_the_runs_that_recreate_loses(on_postgres: Instance) -> None:
     for key in ("kept", "lost"):
-        on_postgres.editor.start_run(on_postgres.editor.create(key, versions={1: {}}))
+        on_postgres.editor.start_run(on_postgres.editor.insert(key, versions={1: {}}))
 
     on_postgres.push(make_workflow("kept", versions={1: {}}), in_place=True)
     on_postgres.push(make_workflow("lost", versions={1: {}}), protection=Protection(discard_runs=True))
@@ -170,8 +160,8 @@ def test_in_place_keeps_the_runs_that_recreate_loses(on_postgres: Instance) -> N
 
 
 def test_a_delete_takes_the_versions_along_and_nothing_else(instance: Instance) -> None:
-    gone = instance.editor.create("gone", versions={1: {}})
-    instance.editor.create("kept", versions={1: {}})
+    gone = instance.editor.insert("gone", versions={1: {}})
+    instance.editor.insert("kept", versions={1: {}})
 
     applied = instance.push(delete=["gone"])
 
@@ -194,7 +184,7 @@ def test_creates_updates_and_deletes_go_together_in_more_than_one_batch(instance
 
 @pytest.mark.parametrize("in_place", [False, True])
 def test_documents_are_left_as_they_were_given(instance: Instance, in_place: bool) -> None:
-    document = make_workflow("w", draft=steps(call_step("key:w")), versions={1: steps(call_step("key:w"))})
+    document = make_workflow("w", draft=steps(call("key:w")), versions={1: steps(call("key:w"))})
     given = canonical_bytes(document)
 
     instance.push(document, in_place=in_place)
@@ -203,11 +193,11 @@ def test_documents_are_left_as_they_were_given(instance: Instance, in_place: boo
 
 
 def test_callers_outside_the_plan_follow_a_new_id(instance: Instance) -> None:
-    old = instance.editor.create("called")
-    caller = steps({"id": "if", "type": "control.if", "then": [call_step(old)]})
-    instance.editor.create("caller", definition=caller, versions={1: caller, 2: {}})
-    instance.editor.create(None, name="No key", definition=steps(call_step(old)))
-    instance.editor.create("other", definition=steps(call_step("elsewhere")))
+    old = instance.editor.insert("called")
+    caller = steps({"id": "if", "type": "control.if", "then": [call(old)]})
+    instance.editor.insert("caller", definition=caller, versions={1: caller, 2: {}})
+    instance.editor.insert(None, name="No key", definition=steps(call(old)))
+    instance.editor.insert("other", definition=steps(call("elsewhere")))
     before = instance.digests()
     untouched = instance.editor.row("other")
 
@@ -242,10 +232,10 @@ def stale(instance: Instance, *changes: Change, **options: Any) -> list[str]:
 
 def test_a_plan_is_stale_where_any_key_holds_something_else(instance: Instance) -> None:
     for key in ("appeared", "edited", "version-added", "same"):
-        instance.editor.create(key, versions={1: {}})
+        instance.editor.insert(key, versions={1: {}})
     held = instance.digests()
     instance.editor.edit("edited", description="By hand")
-    instance.editor.publish(instance.editor.row("version-added")["workflow_id"], 2, {"steps": []})
+    instance.editor.insert_version(instance.editor.row("version-added")["workflow_id"], 2, {"steps": []})
     after = document_digest(make_workflow("x"))
 
     keys = stale(
@@ -282,9 +272,9 @@ def test_a_later_deployment_of_a_planned_key_makes_the_plan_stale(instance: Inst
 
 
 def test_twins_stop_only_what_needs_them_and_both_ids_are_named(on_postgres: Instance) -> None:
-    on_postgres.editor.create("w")
+    on_postgres.editor.insert("w")
     first = on_postgres.editor.row("w")["workflow_id"]
-    second = on_postgres.editor.create("w")
+    second = on_postgres.editor.insert("w")
     own, other = make_workflow("w"), make_workflow("other")
 
     with on_postgres.open() as database:
@@ -337,7 +327,7 @@ def test_a_database_that_changes_what_is_written_is_found_out(on_postgres: Insta
 def test_a_database_that_keeps_what_is_deleted_is_found_out(
     on_postgres: Instance, is_recreated: bool
 ) -> None:
-    on_postgres.editor.create("w")
+    on_postgres.editor.insert("w")
     on_postgres.editor.execute("CREATE RULE keep AS ON DELETE TO workflow_definitions DO INSTEAD NOTHING")
     before = on_postgres.everything()
 
@@ -402,7 +392,7 @@ def test_who_holds_the_lock_is_named(on_postgres: Instance) -> None:
 
 
 def test_two_tenants_do_not_wait_for_each_other(on_postgres: Instance) -> None:
-    with on_postgres.open(tenant="9d6c2b1a-0f4e-4c3d-8b7a-1e2f3a4b5c6d") as other, other.writing():
+    with on_postgres.open(tenant=OTHER_TENANT) as other, other.writing():
         on_postgres.push(make_workflow("w"), lock_timeout=0.05)
 
     assert list(on_postgres.digests()) == ["w"]
@@ -415,7 +405,7 @@ def test_a_second_writer_of_a_sqlite_file_waits_no_longer_than_told(tmp_path: Pa
 
 
 def test_a_row_that_the_editor_has_locked_is_waited_for_and_then_given_up(on_postgres: Instance) -> None:
-    on_postgres.editor.create("w")
+    on_postgres.editor.insert("w")
     with connected(on_postgres.url) as connection:
         connection.exec_driver_sql("SELECT 1 FROM workflow_definitions WHERE \"key\" = 'w' FOR UPDATE")
 
@@ -459,7 +449,7 @@ def test_writing_without_a_ledger_says_how_to_make_one_and_reading_needs_none(tm
     engine = make_engine(instance.url, command="x", lock_timeout=1, create=True)
     engine.connect().close()
     engine.dispose()
-    instance.editor.create("w")
+    instance.editor.insert("w")
 
     with instance.open() as database:
         facts = (

@@ -6,7 +6,6 @@ import json
 import uuid
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
@@ -14,28 +13,12 @@ from gitsync.doctor.database import check_database
 from gitsync.doctor.finding import Finding
 from gitsync.render.json import finding_json
 from gitsync.stores.database.connect import make_engine
-from tests.support.product import (
-    OTHER_TENANT,
-    Editor,
-    Generation,
-    Instance,
-    call_step,
-    make_instance,
-    make_workflow,
-    steps,
-)
+from tests.support.documents import call, make_workflow, steps
+from tests.support.editor import Editor
+from tests.support.instance import TODAY, Instance, make_instance
+from tests.support.product import ACTOR, OTHER_TENANT, Generation
 
-ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    url = (
-        f"sqlite:///{tmp_path}/p.db"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgres_database")
-    )
-    return make_instance(url, Generation.CURRENT)
+INSTANCES = TODAY
 
 
 def check(instance: Instance, *, actor: str | None = ACTOR, url: str | None = None) -> list[Finding]:
@@ -57,10 +40,10 @@ def of(findings: list[Finding], name: str) -> list[tuple[str, str]]:
 
 
 def test_all_twins_and_all_unkeyed_rows_are_told_and_the_checks_go_on(instance: Instance) -> None:
-    first = [instance.editor.create("a"), instance.editor.create("a")]
-    second = [instance.editor.create("b") for _ in range(3)]
-    instance.editor.create(None)
-    instance.editor.create("Not A Key")
+    first = [instance.editor.insert("a"), instance.editor.insert("a")]
+    second = [instance.editor.insert("b") for _ in range(3)]
+    instance.editor.insert(None)
+    instance.editor.insert("Not A Key")
 
     findings = check(instance)
 
@@ -74,19 +57,19 @@ def test_all_twins_and_all_unkeyed_rows_are_told_and_the_checks_go_on(instance: 
 
 def test_calls_that_lead_nowhere_are_told_apart(instance: Instance) -> None:
     gone = str(uuid.uuid4())
-    known = instance.editor.create("known", versions={1: {}})
-    unkeyed = instance.editor.create(None, name="No key", versions={1: {}})
-    instance.editor.create(
+    known = instance.editor.insert("known", versions={1: {}})
+    unkeyed = instance.editor.insert(None, name="No key", versions={1: {}})
+    instance.editor.insert(
         "caller",
         definition=steps(
-            call_step(gone, step_id="1"),
-            call_step(known.upper(), step_id="2", version=7),
-            call_step(unkeyed, step_id="3"),
-            call_step(known, step_id="4"),
+            call(gone, step_id="1"),
+            call(known.upper(), step_id="2", version=7),
+            call(unkeyed, step_id="3"),
+            call(known, step_id="4"),
         ),
-        versions={3: steps(call_step(gone))},
+        versions={3: steps(call(gone))},
     )
-    instance.editor.create("text", name=f"says control.callWorkflow {gone}")
+    instance.editor.insert("text", name=f"says control.callWorkflow {gone}")
 
     found = of(check(instance), "references")
     by_id = f"caller (draft) calls {unkeyed} ('No key')"
@@ -100,19 +83,17 @@ def test_calls_that_lead_nowhere_are_told_apart(instance: Instance) -> None:
 
 
 def test_calls_within_the_tenant_alone_count(instance: Instance) -> None:
-    theirs = Editor(instance.url, generation=instance.generation, tenant=OTHER_TENANT).create(
-        "theirs", versions={1: {}}
-    )
-    instance.editor.create("caller", definition=steps(call_step(theirs)))
+    theirs = Editor(instance.url, tenant=OTHER_TENANT).insert("theirs", versions={1: {}})
+    instance.editor.insert("caller", definition=steps(call(theirs)))
 
     assert of(check(instance), "references")[0][1].startswith("1 call of ids that no workflow has")
 
 
 def test_a_workflow_has_an_author_by_its_row_or_by_a_version(instance: Instance) -> None:
-    instance.editor.create("by-row", created_by=ACTOR)
-    instance.editor.create("by-version", versions={1: {}})
+    instance.editor.insert("by-row", created_by=ACTOR)
+    instance.editor.insert("by-version", versions={1: {}})
     instance.editor.execute("UPDATE workflow_definition_versions SET published_by = :actor", actor=ACTOR)
-    instance.editor.create("by-nobody", versions={1: {}})
+    instance.editor.insert("by-nobody", versions={1: {}})
 
     (found,) = of(check(instance), "authors")
 
@@ -142,7 +123,7 @@ def test_the_actor_is_looked_up_among_the_users_where_these_can_be_seen(instance
 
 
 def test_a_mistyped_tenant_is_found(instance: Instance) -> None:
-    Editor(instance.url, generation=instance.generation, tenant=OTHER_TENANT).create("theirs")
+    Editor(instance.url, tenant=OTHER_TENANT).insert("theirs")
 
     (found,) = of(check(instance), "keys")
 
@@ -152,7 +133,7 @@ def test_a_mistyped_tenant_is_found(instance: Instance) -> None:
 
 def test_a_row_that_is_no_json_does_not_stop_the_check(tmp_path: Path) -> None:
     instance = make_instance(f"sqlite:///{tmp_path}/p.db", Generation.CURRENT)
-    instance.editor.create("broken", draft_definition="{ control.callWorkflow")
+    instance.editor.insert("broken", draft_definition="{ control.callWorkflow")
 
     findings = check(instance)
 

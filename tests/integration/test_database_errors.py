@@ -17,19 +17,10 @@ from gitsync.stores.database.connect import mask_url, parse_url
 from gitsync.stores.database.store import Database
 from gitsync.sync.model import Deployment, Mark, MarkKind
 from gitsync.workflow.types import Key
-from tests.support.product import (
-    COMMIT,
-    OTHER_TENANT,
-    TENANT,
-    Editor,
-    Generation,
-    Instance,
-    changes_to,
-    connected,
-    make_instance,
-    make_product_tables,
-    make_workflow,
-)
+from tests.support.documents import make_workflow
+from tests.support.editor import Editor
+from tests.support.instance import COMMIT, Instance, changes_to, make_instance
+from tests.support.product import OTHER_TENANT, TENANT, Generation, connected, make_product_tables
 
 
 def open_error(url: str, **options: Any) -> GitsyncError:
@@ -93,7 +84,7 @@ def test_a_url_that_cannot_be_used_says_how_to_write_one_and_keeps_its_secrets(u
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_every_common_way_to_write_postgresql_is_understood(scheme: str, postgres_database: str) -> None:
     instance = make_instance(postgres_database, Generation.SEED)
-    instance.editor.create("w")
+    instance.editor.insert("w")
     rest = postgres_database.partition("://")[2]
 
     with Instance(f"{scheme}://{rest}", instance.generation, instance.editor).open() as database:
@@ -102,7 +93,7 @@ def test_every_common_way_to_write_postgresql_is_understood(scheme: str, postgre
 
 def test_hosts_are_written_as_for_psql(postgres_database: str) -> None:
     instance = make_instance(postgres_database, Generation.SEED)
-    instance.editor.create("w")
+    instance.editor.insert("w")
     parsed = make_url(postgres_database)
     folder, name = str(parsed.query["host"]), parsed.database
     with socket.socket() as held:
@@ -270,7 +261,7 @@ def test_a_product_older_than_its_bundles_says_which_columns_it_lacks(empty: str
 
 def test_a_row_that_is_no_json_is_named(tmp_path: Path) -> None:
     instance = make_instance(f"sqlite:///{tmp_path}/p.db", Generation.SEED)
-    workflow_id = instance.editor.create("broken", draft_definition='{"steps": [')
+    workflow_id = instance.editor.insert("broken", draft_definition='{"steps": [')
 
     with instance.open() as database:
         snapshot = database.snapshot()
@@ -303,7 +294,7 @@ def test_a_malformed_tenant_is_refused_before_the_server_sees_it(empty: str) -> 
 
 def test_an_older_tenant_may_be_any_text(empty: str) -> None:
     make_product_tables(empty, Generation.TENANT_ID)
-    Editor(empty, generation=Generation.TENANT_ID, tenant="acme").create("w")
+    Editor(empty, tenant="acme").insert("w")
 
     with Database(empty, environment="e", tenant="acme", actor=None, command="status") as database:
         assert list(database.snapshot().digests) == ["w"]
@@ -311,7 +302,7 @@ def test_an_older_tenant_may_be_any_text(empty: str) -> None:
 
 def test_a_tenant_is_the_same_however_its_uuid_is_written(empty: str) -> None:
     make_product_tables(empty, Generation.CURRENT)
-    Editor(empty, generation=Generation.CURRENT).create("w")
+    Editor(empty, tenant=Generation.CURRENT.tenant).insert("w")
 
     written = TENANT.upper().replace("-", "")
     with Database(empty, environment="e", tenant=written, actor=None, command="status") as database:
@@ -321,7 +312,7 @@ def test_a_tenant_is_the_same_however_its_uuid_is_written(empty: str) -> None:
 @pytest.mark.parametrize("generation", [Generation.TENANT_ID, Generation.CURRENT])
 def test_a_tenant_without_rows_where_others_have_some_is_refused(empty: str, generation: Generation) -> None:
     instance = make_instance(empty, generation)
-    instance.editor.create("w")
+    instance.editor.insert("w")
     stranger = Instance(empty, generation, instance.editor)
 
     error = open_error(empty, tenant=OTHER_TENANT)

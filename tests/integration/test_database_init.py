@@ -14,18 +14,11 @@ from gitsync.errors import ConfigError, DatabaseError
 from gitsync.stores.database.connect import make_engine
 from gitsync.stores.database.init import init_database
 from gitsync.stores.database.schema import LEDGER_VERSION
-from tests.support.product import (
-    TENANT,
-    Editor,
-    Generation,
-    Instance,
-    connected,
-    make_instance,
-    make_product_tables,
-    make_workflow,
-)
+from tests.support.documents import make_workflow
+from tests.support.editor import Editor
+from tests.support.instance import Instance, make_instance
+from tests.support.product import ACTOR, TENANT, Generation, connected, make_product_tables
 
-ACTOR = "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
 PRODUCT = {"workflow_definitions", "workflow_definition_versions"}
 LEDGER = {"gitsync_deployments", "gitsync_deployment_items", "gitsync_tokens", "gitsync_alembic_version"}
 
@@ -67,18 +60,18 @@ def test_an_empty_database_gets_everything_once(url: str, engine: Engine, tenant
     assert tables(url) == PRODUCT | LEDGER
     assert init_database(engine, tenant=tenant) == []
     generation = Generation.CURRENT_UNIQUE if tenant else Generation.SEED
-    instance = Instance(url, generation, Editor(url, generation=generation))
+    instance = Instance(url, generation, Editor(url, tenant=generation.tenant))
     instance.push(make_workflow("w", versions={1: {}}, failureRateThreshold=0.5))
     instance.push(make_workflow("w", versions={2: {}}), in_place=True)
     assert [row["key"] for row in instance.editor.rows()] == ["w"]
     with pytest.raises(Exception, match=r"(?i)unique"):
-        instance.editor.create("w")
+        instance.editor.insert("w")
 
 
 @pytest.mark.parametrize("generation", list(Generation))
 def test_the_product_s_tables_stay_as_they_are(url: str, engine: Engine, generation: Generation) -> None:
     make_product_tables(url, generation)
-    Editor(url, generation=generation).create("w")
+    Editor(url, tenant=generation.tenant).insert("w")
     before, there = described(url), tables(url)
 
     made = init_database(engine, tenant=generation.tenant)
@@ -166,11 +159,11 @@ def test_a_sound_database_has_no_finding_but_ok(url: str, engine: Engine) -> Non
 
 def test_a_check_names_what_is_amiss_each_with_its_cure(url: str, engine: Engine) -> None:
     make_product_tables(url, Generation.CURRENT)
-    editor = Editor(url, generation=Generation.CURRENT)
-    editor.create(None)
-    editor.create("lost", versions={1: {}})
+    editor = Editor(url, tenant=Generation.CURRENT.tenant)
+    editor.insert(None)
+    editor.insert("lost", versions={1: {}})
     editor.execute("UPDATE workflow_definition_versions SET tenant = NULL")
-    first, second = editor.create("twin"), editor.create("twin")
+    first, second = editor.insert("twin"), editor.insert("twin")
 
     findings = check_database(engine, tenant=TENANT)
 

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import gitsync
 from gitsync.sync.model import Deployment, Mark, MarkKind
 from gitsync.workflow.canonical import canonical_bytes, document_digest
 from gitsync.workflow.types import Digest, Key
-from tests.support.product import (
-    COMMIT,
-    OTHER_TENANT,
-    Generation,
-    Instance,
-    changes_to,
-    make_instance,
-    make_workflow,
-)
+from tests.support.documents import make_workflow
+from tests.support.instance import COMMIT, Instance, Kind, changes_to, make_instance
+from tests.support.product import ACTOR, OTHER_TENANT, Generation
 
-SOME = [
-    ("sqlite", Generation.SEED),
-    ("sqlite", Generation.CURRENT),
-    ("postgresql", Generation.SEED),
-    ("postgresql", Generation.CURRENT),
+INSTANCES = [
+    Kind("sqlite", Generation.SEED),
+    Kind("sqlite", Generation.CURRENT),
+    Kind("postgresql", Generation.SEED),
+    Kind("postgresql", Generation.CURRENT),
 ]
 A, B, W = Key("a"), Key("b"), Key("w")
-
-
-@pytest.fixture(params=SOME, ids=lambda kind: f"{kind[0]}-{kind[1]}")
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    kind, generation = request.param
-    url = f"sqlite:///{tmp_path}/p.db" if kind == "sqlite" else request.getfixturevalue("postgres_database")
-    return make_instance(url, generation)
 
 
 def digest(letter: str) -> Digest:
@@ -73,9 +58,7 @@ def test_what_was_replaced_is_kept_word_for_word_with_its_id(instance: Instance,
     instance.push(first)
     old = instance.editor.row("w")["workflow_id"]
 
-    applied = instance.push(
-        make_workflow("w"), in_place=in_place, actor="6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
-    )
+    applied = instance.push(make_workflow("w"), in_place=in_place, actor=ACTOR)
 
     created, replaced = sorted(
         instance.editor.rows("gitsync_deployment_items"), key=lambda item: item["number"]
@@ -88,7 +71,7 @@ def test_what_was_replaced_is_kept_word_for_word_with_its_id(instance: Instance,
     assert deployment["kind"] == "push"
     assert deployment["environment"] == "test"
     assert deployment["commit_id"] == COMMIT
-    assert deployment["actor"] == "6f1b0d52-5a51-4d3c-8a8e-0c9d2f7e4b11"
+    assert deployment["actor"] == ACTOR
     assert deployment["tool_version"] == gitsync.__version__
     assert str(deployment["created_at"]).startswith("20")
 

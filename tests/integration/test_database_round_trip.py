@@ -12,45 +12,13 @@ from hypothesis import strategies as st
 from gitsync.sync.model import Snapshot
 from gitsync.workflow.canonical import canonical_bytes, document_digest
 from gitsync.workflow.types import Document, Key
-from tests.support.documents import documents
-from tests.support.product import (
-    OTHER_TENANT,
-    Editor,
-    Generation,
-    Instance,
-    call_step,
-    make_instance,
-    make_workflow,
-    steps,
-)
+from tests.support.documents import call, make_workflow, steps
+from tests.support.editor import Editor
+from tests.support.instance import Instance, Kind, make_instance
+from tests.support.product import OTHER_TENANT, Generation
+from tests.support.strategies import documents
 
-EVERY = [(kind, generation) for kind in ("sqlite", "postgresql") for generation in Generation]
-SOME = [
-    ("sqlite", Generation.CURRENT_UNIQUE),
-    ("postgresql", Generation.SEED),
-    ("postgresql", Generation.TENANT_ID),
-    ("postgresql", Generation.CURRENT),
-]
-
-
-def name_of(kind: tuple[str, Generation]) -> str:
-    return f"{kind[0]}-{kind[1]}"
-
-
-@pytest.fixture(params=EVERY, ids=name_of)
-def every_instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    return make(request, tmp_path)
-
-
-@pytest.fixture(params=SOME, ids=name_of)
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    return make(request, tmp_path)
-
-
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    kind, generation = request.param
-    url = f"sqlite:///{tmp_path}/p.db" if kind == "sqlite" else request.getfixturevalue("postgres_database")
-    return make_instance(url, generation)
+EVERY = [Kind(database, generation) for database in ("sqlite", "postgresql") for generation in Generation]
 
 
 def contents(instance: Instance) -> dict[Key, bytes]:
@@ -69,12 +37,12 @@ def snapshot_of(instance: Instance) -> Snapshot:
 versions_of_one = documents(key=st.just("w"))
 
 
+@pytest.mark.parametrize("instance", EVERY, ids=str, indirect=True)
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(first=versions_of_one, second=versions_of_one, in_place=st.booleans())
 def test_every_document_comes_back_as_the_same_bytes(
-    every_instance: Instance, first: Document, second: Document, in_place: bool
+    instance: Instance, first: Document, second: Document, in_place: bool
 ) -> None:
-    instance = every_instance
     for document in (first, second):
         content = canonical_bytes(document)
 
@@ -97,7 +65,7 @@ def test_numbers_of_the_product_read_as_their_canonical_form(instance: Instance)
         "1e3": "1000",
     }
     listed = ", ".join(spellings)
-    instance.editor.create("numbers", draft_definition=f'{{"steps": [], "n": [{listed}]}}')
+    instance.editor.insert("numbers", draft_definition=f'{{"steps": [], "n": [{listed}]}}')
 
     content = contents(instance)[Key("numbers")].decode()
 
@@ -107,7 +75,7 @@ def test_numbers_of_the_product_read_as_their_canonical_form(instance: Instance)
 
 @pytest.mark.parametrize("number", ["12345678901234567890", "0.1234567890123456789012345"])
 def test_a_number_that_no_double_holds_is_kept_digit_for_digit(instance: Instance, number: str) -> None:
-    instance.editor.create("big", draft_definition=f'{{"steps": [], "n": {number}}}')
+    instance.editor.insert("big", draft_definition=f'{{"steps": [], "n": {number}}}')
 
     assert number.encode() in contents(instance)[Key("big")]
 
@@ -119,7 +87,7 @@ def test_a_number_that_no_double_holds_is_kept_digit_for_digit(instance: Instanc
 def test_the_threshold_is_a_number_whatever_the_driver_gives(
     instance: Instance, column: str | None, field: str, expected: float | None
 ) -> None:
-    instance.editor.create("w", failure_rate_threshold=column)
+    instance.editor.insert("w", failure_rate_threshold=column)
 
     content = contents(instance)[Key("w")]
 
@@ -128,8 +96,8 @@ def test_the_threshold_is_a_number_whatever_the_driver_gives(
 
 
 def test_json_null_and_sql_null_read_alike(instance: Instance) -> None:
-    instance.editor.create("sql", workflow_id="00000000-0000-0000-0000-00000000000a")
-    instance.editor.create("json", trigger="null", retention_policy_override="null")
+    instance.editor.insert("sql", workflow_id="00000000-0000-0000-0000-00000000000a")
+    instance.editor.insert("json", trigger="null", retention_policy_override="null")
 
     held = contents(instance)
 
@@ -138,7 +106,8 @@ def test_json_null_and_sql_null_read_alike(instance: Instance) -> None:
 
 
 def test_a_new_row_holds_sql_null_where_the_file_says_null(instance: Instance) -> None:
-    instance.push(make_workflow("w", versions={1: {}}))
+    nothing = {"failureRateThreshold": None, "failureRateMinRuns": None}
+    instance.push(make_workflow("w", versions={1: {}}, **nothing))
 
     row = instance.editor.row("w")
 
@@ -155,12 +124,8 @@ def test_a_new_row_holds_sql_null_where_the_file_says_null(instance: Instance) -
 
 def test_calls_become_references_and_ids_again(instance: Instance) -> None:
     instance.push(
-        make_workflow(
-            "caller", draft=steps(call_step("key:called"), call_step("key:caller", step_id="self"))
-        ),
-        make_workflow(
-            "called", draft=steps(call_step("key:caller")), versions={3: steps(call_step("key:caller"))}
-        ),
+        make_workflow("caller", draft=steps(call("key:called"), call("key:caller", step_id="self"))),
+        make_workflow("called", draft=steps(call("key:caller")), versions={3: steps(call("key:caller"))}),
     )
 
     with instance.open() as database:
@@ -173,8 +138,8 @@ def test_calls_become_references_and_ids_again(instance: Instance) -> None:
 
 
 def test_a_call_of_an_unknown_id_stays_and_is_warned_of(instance: Instance) -> None:
-    unkeyed = instance.editor.create(None, name="No key")
-    instance.editor.create("caller", definition=steps(call_step(unkeyed), call_step("gone", step_id="b")))
+    unkeyed = instance.editor.insert(None, name="No key")
+    instance.editor.insert("caller", definition=steps(call(unkeyed), call("gone", step_id="b")))
 
     with instance.open() as database:
         snapshot = database.snapshot()
@@ -187,10 +152,10 @@ def test_a_call_of_an_unknown_id_stays_and_is_warned_of(instance: Instance) -> N
 
 
 def test_rows_that_cannot_be_files_are_listed_with_the_reason(instance: Instance) -> None:
-    instance.editor.create(None, name="B")
-    instance.editor.create("Upper Case", name="A")
-    instance.editor.create("newline\n", name="C")
-    instance.editor.create("good", versions={1: {}})
+    instance.editor.insert(None, name="B")
+    instance.editor.insert("Upper Case", name="A")
+    instance.editor.insert("newline\n", name="C")
+    instance.editor.insert("good", versions={1: {}})
 
     snapshot = snapshot_of(instance)
 
@@ -204,7 +169,7 @@ def test_rows_that_cannot_be_files_are_listed_with_the_reason(instance: Instance
 
 
 def test_version_gaps_and_a_status_at_odds_with_the_versions_are_read(instance: Instance) -> None:
-    instance.editor.create(
+    instance.editor.insert(
         "system.email-processing", versions={2: {}, 7: {}}, status="draft", draft_version=2
     )
 
@@ -216,8 +181,8 @@ def test_version_gaps_and_a_status_at_odds_with_the_versions_are_read(instance: 
 def test_the_same_documents_in_two_databases_give_the_same_bytes(instance: Instance, tmp_path: Path) -> None:
     other = make_instance(f"sqlite:///{tmp_path}/other.db", Generation.CURRENT)
     pushed = [
-        make_workflow("a", draft=steps(call_step("key:b")), versions={1: {}}, failureRateThreshold=0.25),
-        make_workflow("b", draft=steps(call_step("key:a")), description="Größe 🎈"),
+        make_workflow("a", draft=steps(call("key:b")), versions={1: {}}, failureRateThreshold=0.25),
+        make_workflow("b", draft=steps(call("key:a")), description="Größe 🎈"),
     ]
 
     instance.push(*pushed)
@@ -229,8 +194,8 @@ def test_the_same_documents_in_two_databases_give_the_same_bytes(instance: Insta
 def test_another_tenant_is_neither_read_nor_written(instance: Instance) -> None:
     if instance.generation is Generation.SEED:
         pytest.skip("the seed era has no tenants")
-    foreign = Editor(instance.url, generation=instance.generation, tenant=OTHER_TENANT)
-    foreign.create("shared", name="Theirs", versions={1: {}})
+    foreign = Editor(instance.url, tenant=OTHER_TENANT)
+    foreign.insert("shared", name="Theirs", versions={1: {}})
     before = instance.editor.rows()
 
     instance.push(make_workflow("shared", versions={1: {}, 2: {}}))

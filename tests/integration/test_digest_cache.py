@@ -19,7 +19,9 @@ from gitsync.errors import ConfigError, GitsyncError
 from gitsync.stores.database.fingerprints import MOST_TRANSACTIONS, is_within_reach
 from gitsync.stores.database.product import DEFINITION_COLUMNS, VERSION_COLUMNS, needed
 from gitsync.workflow.types import Key
+from tests.support.editor import Editor
 from tests.support.effort import chance, rounds
+from tests.support.instance import Instance, make_instance
 from tests.support.looks import (
     CALLEE,
     CALLEE_ROW,
@@ -36,7 +38,7 @@ from tests.support.looks import (
     remembered,
 )
 from tests.support.postgres import OwnServer, fresh_database, libpq_url
-from tests.support.product import OTHER_TENANT, Editor, Generation, Instance, make_instance
+from tests.support.product import OTHER_TENANT, Generation
 
 
 @pytest.fixture
@@ -237,24 +239,22 @@ def test_every_shape_of_the_tables_has_fingerprints(
     postgres_database: str, tmp_path: Path, generation: Generation
 ) -> None:
     watched = Watched(make_instance(postgres_database, generation, has_ledger=False), tmp_path / "gitsync")
-    first = watched.editor.create("first", versions={1: {}})
+    first = watched.editor.insert("first", versions={1: {}})
     for number in range(5):
-        watched.editor.create(f"other-{number}")
+        watched.editor.insert(f"other-{number}")
     if generation.tenant:
-        Editor(postgres_database, generation=generation, tenant=OTHER_TENANT).create(
-            "first", versions={1: {}}
-        )
+        Editor(postgres_database, tenant=OTHER_TENANT).insert("first", versions={1: {}})
     watched.check(read=6)
     watched.check(read=0)
 
-    watched.editor.publish(first, 2, {"steps": []})
+    watched.editor.insert_version(first, 2, {"steps": []})
 
     watched.check(read=1)
 
 
 def test_another_tenant_s_edit_costs_nothing_and_each_tenant_has_a_file(watched: Watched) -> None:
-    other = Editor(watched.instance.url, generation=Generation.CURRENT, tenant=OTHER_TENANT)
-    other.create("callee", name="The other tenant's")
+    other = Editor(watched.instance.url, tenant=OTHER_TENANT)
+    other.insert("callee", name="The other tenant's")
     watched.check(read=0)
 
     theirs = watched.check(read=1, tenant=OTHER_TENANT)
@@ -278,7 +278,7 @@ def test_an_edit_that_is_committed_after_a_look_is_seen_by_the_next(watched: Wat
 
 
 def test_twin_keys_are_found_with_a_warm_cache_and_stay_found(watched: Watched) -> None:
-    twin = watched.editor.create("callee")
+    twin = watched.editor.insert("callee")
 
     first, again = watched.look(), watched.check(read=0)
 
@@ -289,8 +289,8 @@ def test_twin_keys_are_found_with_a_warm_cache_and_stay_found(watched: Watched) 
 
 
 def test_a_tenant_that_has_lost_its_last_workflow_is_told_from_a_mistyped_one(watched: Watched) -> None:
-    other = Editor(watched.instance.url, generation=Generation.CURRENT, tenant=OTHER_TENANT)
-    other.create("only")
+    other = Editor(watched.instance.url, tenant=OTHER_TENANT)
+    other.insert("only")
     watched.check(read=1, tenant=OTHER_TENANT)
     other.delete("only")
 
@@ -342,7 +342,7 @@ def test_a_copy_of_the_database_shares_no_digest(watched: Watched, postgres_url:
     assert name
     with fresh_database(postgres_url, template=name) as url:
         copy = Watched(
-            replace(watched.instance, url=url, editor=Editor(url, generation=Generation.CURRENT)),
+            replace(watched.instance, url=url, editor=Editor(url, tenant=Generation.CURRENT.tenant)),
             watched.folder,
         )
         watched.editor.edit("twin", name="Here")
@@ -357,7 +357,7 @@ def test_nothing_is_trusted_that_a_crash_may_have_undone(own_server: OwnServer, 
     """A commit that was answered before it was safe is lost, and its number and place are given away again."""
     with fresh_database(own_server.url) as url:
         watched = Watched(make_instance(url, Generation.SEED, has_ledger=False), tmp_path / "gitsync")
-        watched.editor.create("w")
+        watched.editor.insert("w")
         outside("SET synchronous_commit = on", f"{SET} name = 'Safe'")(watched)
         with psycopg.connect(libpq_url(url)) as connection:
             connection.execute(f"{SET} name = 'Lost'".encode())
@@ -376,7 +376,7 @@ def test_a_cold_copy_put_back_is_another_database(own_server: OwnServer, tmp_pat
     """It has the same names and numbers throughout, and goes on to give the same numbers to other edits."""
     with fresh_database(own_server.url) as url:
         watched = Watched(make_instance(url, Generation.SEED, has_ledger=False), tmp_path / "gitsync")
-        watched.editor.create("w")
+        watched.editor.insert("w")
         with own_server.stopped() as data:
             subprocess.run(["cp", "-a", data, tmp_path / "copy"], check=True)
         watched.editor.edit("w", name="After the copy was made")
@@ -396,7 +396,7 @@ def test_a_prepared_transaction_is_seen_when_it_is_committed(own_server: OwnServ
         settings.write("max_prepared_transactions = 2\n")
     with fresh_database(own_server.url) as url:
         watched = Watched(make_instance(url, Generation.SEED, has_ledger=False), tmp_path / "gitsync")
-        watched.editor.create("w")
+        watched.editor.insert("w")
         watched.check(read=1)
 
         outside("BEGIN", f"{SET} name = 'Prepared'", "PREPARE TRANSACTION 'later'")(watched)

@@ -16,9 +16,11 @@ import pytest
 from gitsync.stores.database import cache as cache_module
 from gitsync.stores.database.cache import MOST_FILES, DigestCache, Remembered
 from tests.support import figures
+from tests.support.editor import Editor
 from tests.support.effort import chance, rounds
+from tests.support.instance import make_instance
 from tests.support.looks import CALLEE_ROW, FILLERS, SET, Watched, make_watched, remembered
-from tests.support.product import OTHER_TENANT, Editor, Generation, make_instance
+from tests.support.product import OTHER_TENANT, Generation
 
 
 @pytest.fixture
@@ -65,8 +67,8 @@ def test_no_flipped_bit_is_believed(watched: Watched) -> None:
 
 
 def test_the_file_of_another_database_under_this_name_is_not_believed(watched: Watched) -> None:
-    other = Editor(watched.instance.url, generation=Generation.CURRENT, tenant=OTHER_TENANT)
-    other.create("callee")
+    other = Editor(watched.instance.url, tenant=OTHER_TENANT)
+    other.insert("callee")
     (own,) = watched.files
     watched.look(tenant=OTHER_TENANT)
     (theirs,) = set(watched.files) - {own}
@@ -111,7 +113,7 @@ def test_a_file_where_the_folder_should_be_is_left_alone(postgres_database: str,
     watched = Watched(
         make_instance(postgres_database, Generation.SEED, has_ledger=False), tmp_path / "gitsync"
     )
-    watched.editor.create("w")
+    watched.editor.insert("w")
 
     for _ in range(2):
         watched.check(read=1)

@@ -10,8 +10,9 @@ import pytest
 from gitsync.errors import LockNotAcquired
 from gitsync.stores.database.connect import make_engine, writing
 from gitsync.stores.database.lock import lock
-from tests.support.loop import TENANT, Loop, gitsync, make_loop
+from tests.support.loop import Loop, gitsync, make_loop
 from tests.support.pooler import pooled
+from tests.support.product import TENANT
 from tests.support.server import running_server
 
 LEFT_BEHIND = """

@@ -13,18 +13,10 @@ from gitsync.sync.model import Action, Change, Deployment, MarkKind
 from gitsync.sync.usage import Protection
 from gitsync.workflow.document import iter_definitions
 from gitsync.workflow.types import Digest, Key
-from tests.support.product import (
-    COMMIT,
-    OTHER_TENANT,
-    Editor,
-    Generation,
-    Instance,
-    call_step,
-    changes_to,
-    connected,
-    make_workflow,
-    steps,
-)
+from tests.support.documents import call, make_workflow, steps
+from tests.support.editor import Editor
+from tests.support.instance import COMMIT, Instance, changes_to
+from tests.support.product import OTHER_TENANT, connected
 
 
 def refused(instance: Instance, *documents: Any, **options: Any) -> Refused:
@@ -36,7 +28,7 @@ def refused(instance: Instance, *documents: Any, **options: Any) -> Refused:
 
 
 def test_runs_schedules_and_webhooks_are_counted_per_workflow(instance: Instance) -> None:
-    busy, idle = (instance.editor.create(key, versions={1: {}, 2: {}}) for key in ("busy", "idle"))
+    busy, idle = (instance.editor.insert(key, versions={1: {}, 2: {}}) for key in ("busy", "idle"))
     for version, status in ((1, "RUNNING"), (1, "WAITING"), (2, "SUCCEEDED"), (1, "FAILED")):
         instance.editor.start_run(busy, version=version, status=status)
     for status in ("scheduled", "paused", "completed"):
@@ -55,7 +47,7 @@ def test_runs_schedules_and_webhooks_are_counted_per_workflow(instance: Instance
 
 def test_recreate_and_prune_refuse_to_take_runs_along(instance: Instance) -> None:
     for key in ("recreated", "pruned", "free"):
-        workflow_id = instance.editor.create(key, versions={1: {}})
+        workflow_id = instance.editor.insert(key, versions={1: {}})
         if key != "free":
             instance.editor.start_run(workflow_id)
     wanted = [make_workflow(key, versions={1: {}}) for key in ("recreated", "free")]
@@ -70,7 +62,7 @@ def test_recreate_and_prune_refuse_to_take_runs_along(instance: Instance) -> Non
 
 
 def test_a_version_that_runs_is_not_changed_in_place(instance: Instance) -> None:
-    workflow_id = instance.editor.create("w", versions={1: {"n": 1}, 2: {}})
+    workflow_id = instance.editor.insert("w", versions={1: {"n": 1}, 2: {}})
     instance.editor.start_run(workflow_id, version=1)
     with instance.open() as database:
         ((_, wanted),) = database.load([Key("w")])
@@ -87,7 +79,7 @@ def test_a_version_that_runs_is_not_changed_in_place(instance: Instance) -> None
 
 
 def test_versions_that_are_said_to_stay_and_do_not_are_found_out(instance: Instance) -> None:
-    instance.editor.create("w", versions={1: {"n": 1}})
+    instance.editor.insert("w", versions={1: {"n": 1}})
     wanted = make_workflow("w", versions={1: {"n": 2}})
     before = instance.everything()
 
@@ -98,11 +90,11 @@ def test_versions_that_are_said_to_stay_and_do_not_are_found_out(instance: Insta
 
 
 def test_a_workflow_that_others_call_is_not_deleted(instance: Instance) -> None:
-    called = instance.editor.create("called")
-    caller = steps({"id": "if", "type": "control.if", "then": [call_step(called)]})
-    instance.editor.create("caller", versions={1: caller})
-    instance.editor.create(None, name="No key", definition=steps(call_step(called.upper())))
-    instance.editor.create("together", definition=steps(call_step(called)))
+    called = instance.editor.insert("called")
+    caller = steps({"id": "if", "type": "control.if", "then": [call(called)]})
+    instance.editor.insert("caller", versions={1: caller})
+    instance.editor.insert(None, name="No key", definition=steps(call(called.upper())))
+    instance.editor.insert("together", definition=steps(call(called)))
 
     error = refused(instance, delete=["called", "together"])
 
@@ -113,7 +105,7 @@ def test_a_workflow_that_others_call_is_not_deleted(instance: Instance) -> None:
 
 
 def test_a_workflow_that_calls_itself_can_be_deleted(instance: Instance) -> None:
-    instance.push(make_workflow("w", draft=steps(call_step("key:w"))))
+    instance.push(make_workflow("w", draft=steps(call("key:w"))))
 
     instance.push(delete=["w"])
 
@@ -121,9 +113,9 @@ def test_a_workflow_that_calls_itself_can_be_deleted(instance: Instance) -> None
 
 
 def test_callers_follow_a_new_id_and_a_running_version_of_theirs_stops_it(instance: Instance) -> None:
-    called = instance.editor.create("called")
-    caller = instance.editor.create(
-        "caller", definition=steps(call_step(called)), versions={1: steps(call_step(called)), 2: {}}
+    called = instance.editor.insert("called")
+    caller = instance.editor.insert(
+        "caller", definition=steps(call(called)), versions={1: steps(call(called)), 2: {}}
     )
     before = instance.digests()
     with instance.open() as database:
@@ -145,8 +137,8 @@ def test_callers_follow_a_new_id_and_a_running_version_of_theirs_stops_it(instan
 
 
 def test_runs_of_another_tenant_are_not_looked_at(on_postgres: Instance) -> None:
-    other = Editor(on_postgres.url, generation=Generation.CURRENT, tenant=OTHER_TENANT)
-    workflow_id = on_postgres.editor.create("w")
+    other = Editor(on_postgres.url, tenant=OTHER_TENANT)
+    workflow_id = on_postgres.editor.insert("w")
     on_postgres.editor.start_run(workflow_id)
     on_postgres.editor.execute("UPDATE workflow_runs SET tenant = :tenant", tenant=other.tenant)
 
@@ -157,7 +149,7 @@ def test_runs_of_another_tenant_are_not_looked_at(on_postgres: Instance) -> None
 
 
 def test_tables_that_are_not_there_hold_nothing(on_postgres: Instance) -> None:
-    on_postgres.editor.create("w")
+    on_postgres.editor.insert("w")
     for table in ("workflow_runs", "tenant_workflow_schedule", "inbound_webhooks"):
         on_postgres.editor.execute(f"DROP TABLE {table}")
 
@@ -169,7 +161,7 @@ def test_tables_that_are_not_there_hold_nothing(on_postgres: Instance) -> None:
 
 
 def test_a_run_cannot_start_between_the_look_and_the_commit(on_postgres: Instance) -> None:
-    workflow_id = on_postgres.editor.create("w", versions={1: {}})
+    workflow_id = on_postgres.editor.insert("w", versions={1: {}})
     outcome: list[str] = []
 
     def start() -> None:
@@ -196,8 +188,8 @@ def test_a_run_cannot_start_between_the_look_and_the_commit(on_postgres: Instanc
 
 
 def test_a_called_workflow_that_goes_before_the_commit_makes_the_plan_stale(instance: Instance) -> None:
-    instance.editor.create("called")
-    caller = make_workflow("caller", draft=steps(call_step("key:called")))
+    instance.editor.insert("called")
+    caller = make_workflow("caller", draft=steps(call("key:called")))
     held = instance.digests()
     instance.editor.delete("called")
     before = instance.everything()
@@ -217,7 +209,7 @@ def test_a_called_workflow_that_goes_before_the_commit_makes_the_plan_stale(inst
 
 
 def test_a_deadlock_with_the_editor_is_tried_again(on_postgres: Instance) -> None:
-    first, second = sorted(on_postgres.editor.create(key) for key in ("a", "b"))
+    first, second = sorted(on_postgres.editor.insert(key) for key in ("a", "b"))
     ready, go = threading.Event(), threading.Event()
     fallen: list[str] = []
 

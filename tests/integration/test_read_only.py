@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.support.loop import TENANT, Loop, make_loop
+from tests.support.loop import Loop, make_loop
 from tests.support.postgres import OwnServer, fresh_database
+from tests.support.product import TENANT
 
 
 @pytest.fixture

@@ -12,25 +12,16 @@ from gitsync.doctor.database import check_database
 from gitsync.errors import DatabaseError
 from gitsync.stores.database.connect import make_engine
 from gitsync.stores.database.init import init_database
-from tests.support.product import (
-    TENANT,
-    Generation,
-    Instance,
-    connected,
-    make_instance,
-    make_product_tables,
-    make_workflow,
-)
+from tests.support.documents import make_workflow
+from tests.support.instance import Instance, Kind
+from tests.support.product import TENANT, Generation, connected, make_product_tables
 
 PRODUCT = ("workflow_definitions", "workflow_definition_versions")
 USERS = ("workflow_runs", "tenant_workflow_schedule", "inbound_webhooks")
 LEDGER = ("gitsync_deployments", "gitsync_deployment_items", "gitsync_tokens", "gitsync_alembic_version")
 
 
-@pytest.fixture
-def instance(postgres_database: str) -> Instance:
-    """An instance of the product in `public`, without a ledger."""
-    return make_instance(postgres_database, Generation.CURRENT, has_ledger=False)
+INSTANCES = [Kind("postgresql", Generation.CURRENT, has_ledger=False)]
 
 
 @pytest.fixture

@@ -16,18 +16,12 @@ from gitsync.stores.database.connect import make_engine
 from gitsync.stores.database.init import init_database
 from gitsync.stores.database.schema import LEDGER_VERSION
 from gitsync.stores.database.tokens import Role, Tokens
-from tests.support.loop import TENANT, Loop, Ran, make_loop
-from tests.support.product import OTHER_TENANT, Generation, Instance, make_instance, make_workflow
+from tests.support.documents import make_workflow
+from tests.support.instance import TODAY, Instance
+from tests.support.loop import Loop, Ran, make_loop
+from tests.support.product import OTHER_TENANT, TENANT, Generation
 
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Instance:
-    url = (
-        f"sqlite:///{tmp_path}/p.db"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgres_database")
-    )
-    return make_instance(url, Generation.CURRENT)
+INSTANCES = TODAY
 
 
 @pytest.fixture

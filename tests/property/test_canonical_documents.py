@@ -14,7 +14,7 @@ from gitsync.workflow.document import iter_definitions, normalise
 from gitsync.workflow.reading import read_stored_document, read_workflow
 from gitsync.workflow.references import called_keys, iter_calls, raw_calls, to_ids, to_references
 from gitsync.workflow.types import Document, Key
-from tests.support.documents import definitions, documents, texts
+from tests.support.strategies import definitions, documents, texts
 
 AT = "2026-01-01T00:00:00Z"
 CALLED = st.one_of(

@@ -15,7 +15,7 @@ from gitsync.errors import InvalidInput
 from gitsync.workflow.canonical import _write as write_slowly
 from gitsync.workflow.canonical import canonical_bytes, dump_plain, is_plain
 from gitsync.workflow.parse import parse_json, parse_plain, parse_stored, parse_stored_judged
-from tests.support.documents import json_values
+from tests.support.strategies import json_values
 
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[^"\s]+|\s+')
 

@@ -14,7 +14,7 @@ from gitsync.workflow.diff import compare_documents
 from gitsync.workflow.document import normalise
 from gitsync.workflow.summary import THE_FORM, describe
 from gitsync.workflow.types import Document
-from tests.support.documents import documents
+from tests.support.strategies import documents
 
 one_key = st.just("a")
 

@@ -30,11 +30,14 @@ from sqlalchemy.engine import make_url
 from gitsync.workflow.canonical import digest_of
 from gitsync.workflow.types import Digest
 from tests.support import audit, figures
+from tests.support.documents import make_file
+from tests.support.editor import Backup, Editor
 from tests.support.effort import IS_FUZZING, rounds
 from tests.support.git import TestRepository, make_repository
-from tests.support.loop import TENANT, Backup, Editor, Loop, Ran, make_file
+from tests.support.loop import Loop, Ran
 from tests.support.meanwhile import meanwhile, save
 from tests.support.postgres import execute, fresh_database
+from tests.support.product import TENANT
 
 pytestmark = pytest.mark.fuzz("histories")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gitsync.workflow.registry import ActionOffer, Registry, read_registry
 from gitsync.workflow.registry_file import registry_changes, render_registry
-from tests.support.documents import json_objects
+from tests.support.strategies import json_objects
 
 _names = st.from_regex(r"[!-~]([ -~]{0,8}[!-~])?", fullmatch=True)
 _schemas = st.one_of(st.none(), json_objects)

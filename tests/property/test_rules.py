@@ -20,8 +20,8 @@ from gitsync.workflow.reading import parse_workflow
 from gitsync.workflow.registry import ActionOffer, Registry, read_registry
 from gitsync.workflow.scan import json_path
 from gitsync.workflow.types import Document, Key
-from tests.support.documents import documents, json_values
 from tests.support.effort import some
+from tests.support.strategies import documents, json_values
 
 EXAMPLE: Final = Path(__file__).parents[2] / "repo_layout_example"
 FILES: Final = sorted((EXAMPLE / "workflows").glob("*.json"))

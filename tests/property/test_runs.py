@@ -19,8 +19,8 @@ from gitsync.testing.record import record
 from gitsync.testing.suite import Suite, Verdict, run_case
 from gitsync.testing.testfile import Setting, read_test_file
 from gitsync.workflow.types import Document, Key
-from tests.support.documents import json_objects, json_values
 from tests.support.runs import workflow
+from tests.support.strategies import json_objects, json_values
 
 IDS = ("a", "b", "c", "d", "e")
 BRANCHES = ("then", "else", "body", "try", "catch")

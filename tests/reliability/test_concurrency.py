@@ -20,9 +20,12 @@ import sqlalchemy as sa
 
 from gitsync.workflow.canonical import digest_of
 from tests.support import figures
+from tests.support.documents import make_file, text_of
+from tests.support.editor import Editor
 from tests.support.effort import IS_FUZZING, seconds_left
 from tests.support.git import TestRepository, clone, make_origin_and_clone
-from tests.support.loop import TENANT, Editor, Loop, make_config, make_file, text_of
+from tests.support.loop import Loop, make_config
+from tests.support.product import TENANT
 from tests.support.writer import KEYS, share
 
 pytestmark = pytest.mark.fuzz("writers")

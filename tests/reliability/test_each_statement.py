@@ -12,10 +12,11 @@ import pytest
 
 from gitsync.workflow.bundle import make_bundle, offline_id
 from tests.support import figures
+from tests.support.documents import make_file
 from tests.support.effort import effort
 from tests.support.faults import MOST_STATEMENTS, Failure, everything, fail_at_each_statement, failing_at
-from tests.support.loop import TENANT, Loop, make_file, make_loop
-from tests.support.product import Generation, make_product_tables
+from tests.support.loop import Loop, make_loop
+from tests.support.product import TENANT, Generation, make_product_tables
 
 pytestmark = [
     pytest.mark.fuzz("faults"),

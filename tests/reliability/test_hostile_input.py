@@ -25,9 +25,10 @@ from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.registry import read_registry
 from gitsync.workflow.types import Digest, Key
 from tests.support import figures
+from tests.support.documents import make_file
 from tests.support.effort import rounds
 from tests.support.hostile import hostile
-from tests.support.loop import Loop, Ran, make_config, make_file, make_loop
+from tests.support.loop import Loop, Ran, make_config, make_loop
 
 pytestmark = [
     pytest.mark.fuzz("inputs"),

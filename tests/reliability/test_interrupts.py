@@ -12,7 +12,8 @@ from tests.support import figures
 from tests.support.effort import chance, effort, rounds
 from tests.support.faults import everything
 from tests.support.gates import PHASES, gate, remove_gates
-from tests.support.loop import TENANT, Loop, Ran, make_loop
+from tests.support.loop import Loop, Ran, make_loop
+from tests.support.product import TENANT
 from tests.support.program import Interruption, measure, run_program, start_program, wait_until_alone
 
 pytestmark = pytest.mark.fuzz("interrupts")

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.support import figures
+from tests.support.documents import make_file
 from tests.support.effort import chance, rounds
 from tests.support.faults import everything
-from tests.support.loop import TENANT, Loop, make_file, make_loop
+from tests.support.loop import Loop, make_loop
+from tests.support.product import TENANT
 from tests.support.program import Interruption, measure, wait_until_alone
 
 pytestmark = pytest.mark.fuzz("kills")

@@ -11,8 +11,9 @@ import pytest
 from gitsync.stores.files import Held, compare_and_set, look
 from gitsync.workflow.canonical import digest_of
 from tests.support import figures
+from tests.support.documents import make_file
 from tests.support.effort import effort
-from tests.support.loop import Loop, make_file
+from tests.support.loop import Loop
 from tests.support.meanwhile import meanwhile, save
 
 KEYS = ("changed", "gone", "new")

@@ -17,7 +17,8 @@ from gitsync.masking import mask_secrets
 from tests.support import figures
 from tests.support.effort import some
 from tests.support.faults import Failure, everything, failing_at
-from tests.support.loop import TENANT, Loop, gitsync, make_config, make_loop
+from tests.support.loop import Loop, gitsync, make_config, make_loop
+from tests.support.product import TENANT
 
 pytestmark = [
     pytest.mark.fuzz("secrets"),

@@ -17,12 +17,13 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.support import figures
+from tests.support.documents import make_file
 from tests.support.effort import chance, rounds
 from tests.support.faults import everything
 from tests.support.gates import gate, remove_gates
-from tests.support.loop import TENANT, Loop, make_file, make_loop
+from tests.support.loop import Loop, make_loop
 from tests.support.postgres import OwnServer, fresh_database
-from tests.support.product import connected
+from tests.support.product import TENANT, connected
 from tests.support.program import PATIENCE, run_program, start_program, wait_until_alone
 from tests.support.proxy import relayed
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from tests.support.loop import Editor
+from tests.support.editor import Editor
 
 _EVENTS = {
     "insert": ("new.key", "NULL", "new.draft_definition"),

@@ -1,14 +1,16 @@
-"""Workflows for tests: a small valid one to change, and hypothesis strategies for any."""
+"""Workflows for tests: a small valid one to change, and ones that are told by one text."""
 
 from __future__ import annotations
 
-from functools import cache
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hypothesis import strategies as st
-
+from gitsync.workflow.canonical import canonical_bytes
 from gitsync.workflow.document import make_document
 from gitsync.workflow.types import Document, Key
+
+SCHEMA_REF = "payload.Ticket.v1"
 
 
 def definition(*steps: Any, **fields: Any) -> dict[str, Any]:
@@ -22,9 +24,19 @@ def action(action_id: Any = "email.send", version: Any = 1, **fields: Any) -> di
     return {"id": "act", "type": "action.call", "config": config, **fields}
 
 
-def call(workflow_id: Any) -> dict[str, Any]:
+def call(workflow_id: Any, *, step_id: str = "call", version: int = 1) -> dict[str, Any]:
     """A step that calls a workflow."""
-    return {"id": "call", "type": "control.callWorkflow", "workflowId": workflow_id, "workflowVersion": 1}
+    return {
+        "id": step_id,
+        "type": "control.callWorkflow",
+        "workflowId": workflow_id,
+        "workflowVersion": version,
+    }
+
+
+def steps(*items: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """The part of a definition that holds steps."""
+    return {"steps": list(items)}
 
 
 def metadata(**fields: Any) -> dict[str, Any]:
@@ -61,102 +73,74 @@ def document(
     )
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
-"""Any text that PostgreSQL can store."""
-
-portable_numbers = st.one_of(
-    st.integers(-(2**53) + 1, 2**53 - 1),
-    st.floats(allow_nan=False, allow_infinity=False).filter(
-        lambda number: not number.is_integer() or abs(number) < 2**53
-    ),
-)
-
-json_values: st.SearchStrategy[Any] = st.recursive(
-    st.one_of(st.none(), st.booleans(), portable_numbers, texts),
-    lambda children: st.one_of(st.lists(children, max_size=4), st.dictionaries(texts, children, max_size=4)),
-    max_leaves=20,
-)
-"""Any JSON value that reads back as itself everywhere."""
-
-json_objects: st.SearchStrategy[Any] = st.dictionaries(texts, json_values, max_size=4)
-
-keys = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True)
-
-_names = texts.filter(bool)
-_int32 = st.integers(-(2**31), 2**31 - 1)
-
-
-def _steps(called: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
-    leaf = st.one_of(
-        st.builds(action, texts, st.one_of(st.integers(-2, 9), st.sampled_from(["1", " 2 ", "x", None]))),
-        st.builds(call, called),
-        st.fixed_dictionaries({"id": texts, "type": st.sampled_from(["event.wait", "state.set", ""])}),
-        json_values,
-    )
-
-    def block(kind: str, *branches: str) -> Any:
-        def make(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-            lists = st.lists(children, max_size=3)
-            return st.fixed_dictionaries(
-                {"id": texts, "type": st.just(kind)}, optional=dict.fromkeys(branches, lists)
-            )
-
-        return make
-
-    return st.recursive(
-        leaf,
-        lambda children: st.one_of(
-            block("control.if", "then", "else")(children),
-            block("control.forEach", "body")(children),
-            block("control.tryCatch", "try", "catch")(children),
-        ),
-        max_leaves=6,
-    )
-
-
-@cache
-def definitions(called: st.SearchStrategy[str] = texts) -> st.SearchStrategy[Any]:
-    """Objects that are more or less definitions, as the tables hold them; `called` are the workflows called."""
-    return st.fixed_dictionaries(
-        {"steps": st.lists(_steps(called), max_size=3)},
-        optional={"id": texts, "payloadSchemaRef": texts, "trigger": json_values, "extra": json_values},
-    )
-
-
-_nullable = st.one_of(st.none(), texts)
-_metadata = st.fixed_dictionaries(
-    {
-        "autoPauseOnFailure": st.booleans(),
-        "concurrencyLimit": st.one_of(st.none(), _int32),
-        "description": _nullable,
-        "failureRateMinRuns": st.one_of(st.none(), _int32),
-        "failureRateThreshold": st.one_of(st.none(), st.integers(-99_999, 99_999).map(lambda n: n / 100)),
-        "isPaused": st.booleans(),
-        "isSystem": st.booleans(),
-        "isVisible": st.booleans(),
-        "name": _names,
-        "payloadSchemaMode": texts,
-        "payloadSchemaRef": _names,
-        "pinnedPayloadSchemaRef": _nullable,
-        "retentionPolicyOverride": st.one_of(st.none(), json_objects),
-        "trigger": st.one_of(st.none(), json_objects),
-    }
-)
-_schemas = st.one_of(st.none(), json_objects)
-_versions = st.lists(_int32, max_size=3, unique=True)
-
-
-@st.composite
-def documents(
-    draw: st.DrawFn, *, key: st.SearchStrategy[str] = keys, called: st.SearchStrategy[str] = texts
+def make_workflow(
+    key: str,
+    *,
+    draft: Mapping[str, Any] | None = None,
+    versions: Mapping[int, Mapping[str, Any]] | None = None,
+    **fields: Any,
 ) -> Document:
-    """Any valid document, in normal form."""
-    numbers = draw(_versions)
-    definition_of_any = definitions(called)
+    """A document in normal form; `draft` and `versions` add to a minimal definition."""
+
+    def filled(number: int, more: Mapping[str, Any] | None) -> dict[str, Any]:
+        value = definition(version=number, name=key, payloadSchemaRef="payload.Empty.v1") | dict(more or {})
+        return json.loads(json.dumps(value))  # type: ignore[no-any-return]
+
+    empty = {"name": key.title(), "payloadSchemaRef": "payload.Empty.v1"}
     return make_document(
-        key=Key(draw(key)),
-        metadata=draw(_metadata),
-        draft_definition=draw(definition_of_any),
-        draft_version=draw(_int32),
-        versions=[(number, draw(definition_of_any), draw(_schemas)) for number in numbers],
+        key=Key(key),
+        metadata=metadata(**(empty | fields)),
+        draft_definition=filled(1, draft),
+        draft_version=1,
+        versions=[(number, filled(number, more), None) for number, more in (versions or {}).items()],
     )
+
+
+# ---------------------------------------------------------------- told by one text
+
+
+def make_definition(key: str, text: str, *, own_id: str, calls: str | None = None) -> dict[str, Any]:
+    """A valid definition whose description is `text`; `calls` is what a ``control.callWorkflow`` names."""
+    items: list[dict[str, Any]] = [{"id": "s1", "type": "state.set", "config": {"state": "DONE"}}]
+    if calls is not None:
+        items.append(call(calls, step_id="s2"))
+    return {
+        "id": own_id,
+        "version": 1,
+        "name": f"Workflow {key}",
+        "description": text,
+        "payloadSchemaRef": SCHEMA_REF,
+        "steps": items,
+    }
+
+
+def saying(
+    key: str, text: str, *, calls: str | None = None, versions: Iterable[int] | Mapping[int, str] = ()
+) -> Document:
+    """The workflow `key` whose draft says `text`; versions: published ones, and what they say."""
+    says = versions if isinstance(versions, Mapping) else {number: f"version {number}" for number in versions}
+    return make_document(
+        key=Key(key),
+        metadata=told_metadata(key),
+        draft_definition=make_definition(key, text, own_id=f"key:{key}", calls=calls),
+        draft_version=1,
+        versions=[
+            (number, make_definition(key, words, own_id=f"key:{key}"), None) for number, words in says.items()
+        ],
+    )
+
+
+def told_metadata(key: str) -> dict[str, Any]:
+    """The 14 fields of a workflow that is told by one text."""
+    return metadata(name=f"Workflow {key}", payloadSchemaRef=SCHEMA_REF, pinnedPayloadSchemaRef=SCHEMA_REF)
+
+
+def make_file(key: str, text: str, *, calls: str | None = None, versions: Sequence[int] = ()) -> bytes:
+    """The canonical file of the workflow `key` whose draft says `text`."""
+    return canonical_bytes(saying(key, text, calls=calls, versions=versions))
+
+
+def text_of(data: bytes) -> str:
+    """The text that a workflow's file holds."""
+    text: str = json.loads(data)["draft"]["definition"]["description"]
+    return text

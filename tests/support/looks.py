@@ -15,8 +15,11 @@ from gitsync.stores.database.cache import DigestCache, Remembered
 from gitsync.sync.model import Snapshot
 from gitsync.workflow.types import Key
 from tests.support import figures
+from tests.support.documents import call, steps
+from tests.support.editor import Editor
+from tests.support.instance import Instance, make_instance
 from tests.support.postgres import libpq_url
-from tests.support.product import Editor, Generation, Instance, call_step, connected, make_instance, steps
+from tests.support.product import Generation, connected
 
 FILLERS = 40
 """Workflows that nobody touches, so that a change is one among many."""
@@ -94,11 +97,11 @@ def make_watched(url: str, folder: Path) -> Watched:
             {"tenant": watched.instance.generation.tenant, "count": FILLERS},
         )
     editor = watched.editor
-    unkeyed = editor.create(None, name="Has no key", workflow_id=UNKEYED)
-    callee = editor.create("callee", workflow_id=CALLEE, versions={1: {}, 2: {"name": "second"}})
-    calls = steps(call_step(callee, step_id="s1"), call_step(unkeyed, step_id="s2"))
-    editor.create("caller", definition=calls, versions={1: steps(call_step(callee.upper()))})
-    editor.create("twin", definition=steps(call_step(callee)))
+    unkeyed = editor.insert(None, name="Has no key", workflow_id=UNKEYED)
+    callee = editor.insert("callee", workflow_id=CALLEE, versions={1: {}, 2: {"name": "second"}})
+    calls = steps(call(callee, step_id="s1"), call(unkeyed, step_id="s2"))
+    editor.insert("caller", definition=calls, versions={1: steps(call(callee.upper()))})
+    editor.insert("twin", definition=steps(call(callee)))
     assert watched.look().read == FILLERS + 3
     return watched
 

@@ -16,16 +16,8 @@ from gitsync.sync.usage import Call, Surroundings, Usage
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.references import called_keys
 from gitsync.workflow.types import Digest, Document, Key
-from tests.support.documents import call, document
 
 COMMIT = "c" * 40
-
-
-def says(key: str, text: str, *, calls: str | None = None, versions: Mapping[int, str] = {}) -> Document:
-    """A workflow that is told by one text; versions: number → what a published one says."""
-    steps = [call(calls)] if calls else []
-    published = tuple((number, {"steps": [], "description": told}, None) for number, told in versions.items())
-    return document(key, *steps, versions=published, description=text)
 
 
 class MemorySide:

@@ -12,7 +12,7 @@ from gitsync.runtime.stubs import Answer, Outside, ScriptEntry, ScriptKind, Stub
 from gitsync.workflow.document import make_document
 from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Document, Key
-from tests.support.documents import metadata
+from tests.support.documents import call, metadata
 
 Steps = Sequence[Mapping[str, Any]]
 
@@ -77,12 +77,7 @@ def attempt(body: Steps, catch: Steps = (), id: str = "try", **more: Any) -> dic
 
 def calling(key: str, version: int = 1, id: str = "call", **more: Any) -> dict[str, Any]:  # noqa: A002
     """A step control.callWorkflow."""
-    return {
-        "id": id,
-        "type": "control.callWorkflow",
-        "workflowId": f"key:{key}",
-        "workflowVersion": version,
-    } | more
+    return call(f"key:{key}", step_id=id, version=version) | more
 
 
 END = {"id": "end", "type": "control.return"}

@@ -101,7 +101,7 @@ def running_server(
 
 def url_of(loop: Loop) -> str:
     """The URL of the loop's database, password and all."""
-    return loop.editor._engine.url.render_as_string(hide_password=False)
+    return loop.editor.url
 
 
 def add_token(url: str, role: Role, *, tenant: str | None = None, name: str | None = None) -> str:

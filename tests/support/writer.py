@@ -15,8 +15,11 @@ from random import Random
 
 import sqlalchemy as sa
 
+from tests.support.documents import make_definition
+from tests.support.editor import Editor
 from tests.support.git import TestRepository
-from tests.support.loop import TENANT, Editor, Loop, Ran, make_definition
+from tests.support.loop import Loop, Ran
+from tests.support.product import TENANT
 
 KEYS = tuple("abcdefghij")
 CODES = {0, 3, 5, 6, 7}

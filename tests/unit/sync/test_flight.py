@@ -16,7 +16,7 @@ from gitsync.sync.flight import (
 )
 from gitsync.sync.model import Action, Change
 from gitsync.workflow.types import Digest, Document, Key
-from tests.support.product import call_step, make_workflow
+from tests.support.documents import call, make_workflow
 
 A, B = Digest("a" * 40), Digest("b" * 40)
 PAUSE: dict[str, Any] = {"id": "pause", "type": "time.wait", "config": {"mode": "duration", "durationMs": 5}}
@@ -99,7 +99,7 @@ def test_a_call_of_a_version_that_goes_is_told() -> None:
     before = {Key("w"): make_workflow("w", versions={1: {}, 2: {}})}
     after = {Key("w"): make_workflow("w", versions={2: {}})}
     caller = make_workflow(
-        "c", draft={"steps": [call_step("key:w", version=2)]}, versions={3: {"steps": [call_step("key:w")]}}
+        "c", draft={"steps": [call("key:w", version=2)]}, versions={3: {"steps": [call("key:w")]}}
     )
 
     removed = removed_versions(before, after)

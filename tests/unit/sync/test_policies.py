@@ -18,7 +18,8 @@ from gitsync.sync.push import PushOptions, apply_push, plan_push, push_outcome
 from gitsync.sync.states import History, State
 from gitsync.sync.usage import Usage
 from gitsync.workflow.types import Document, Key
-from tests.support.memory import MemoryDatabase, MemoryFiles, compared, says
+from tests.support.documents import saying
+from tests.support.memory import MemoryDatabase, MemoryFiles, compared
 
 A = Key("a")
 TWINS = Unreadable("DUPLICATE_KEY", "two workflows share the key a", ("id-1", "id-2"))
@@ -41,9 +42,9 @@ def told(plan: Plan, error: GitsyncError | None) -> Told:
 
 def sides(state: State, *, git: str | None, database: str | None) -> tuple[MemoryFiles, MemoryDatabase]:
     """One workflow as each side holds it, and another that both hold, so that none is empty."""
-    other = says("other", "same")
-    files = [says(A, git)] if git else []
-    stored = [says(A, database)] if database else []
+    other = saying("other", "same")
+    files = [saying(A, git)] if git else []
+    stored = [saying(A, database)] if database else []
     unreadable = {A: TWINS} if state is State.UNREADABLE else {}
     return MemoryFiles(*files, other), MemoryDatabase(*stored, other, unreadable=unreadable)
 
@@ -193,30 +194,30 @@ def a_file_is_out_of_place(world: World) -> None:
 
 
 def a_file_is_faulty(world: World) -> None:
-    world.add("faulty", State.NEW_IN_REPOSITORY, git=says("faulty", "1"), database=None)
+    world.add("faulty", State.NEW_IN_REPOSITORY, git=saying("faulty", "1"), database=None)
     world.faults["faulty"] = "NUMBER_NOT_PORTABLE"
 
 
 def the_history_is_cut(world: World) -> None:
-    world.add("cut", State.UNKNOWN, git=says("cut", "2"), database=says("cut", "3"))
+    world.add("cut", State.UNKNOWN, git=saying("cut", "2"), database=saying("cut", "3"))
 
 
 def both_have_moved(world: World) -> None:
-    world.add("both", State.DIVERGED, git=says("both", "2"), database=says("both", "3"))
+    world.add("both", State.DIVERGED, git=saying("both", "2"), database=saying("both", "3"))
 
 
 def a_call_leads_to_twins(world: World) -> None:
-    world.add("caller", State.NEW_IN_REPOSITORY, git=says("caller", "1", calls="key:twin"), database=None)
+    world.add("caller", State.NEW_IN_REPOSITORY, git=saying("caller", "1", calls="key:twin"), database=None)
     world.unreadable[Key("twin")] = TWINS
 
 
 def too_much_is_overwritten(world: World) -> None:
-    world.add("many", State.REPOSITORY_AHEAD, git=says("many", "2"), database=says("many", "1"))
+    world.add("many", State.REPOSITORY_AHEAD, git=saying("many", "2"), database=saying("many", "1"))
     world.limits = Limits(max_overwrites=0)
 
 
 def runs_hang_on_it(world: World) -> None:
-    world.add("busy", State.REPOSITORY_AHEAD, git=says("busy", "2"), database=says("busy", "1"))
+    world.add("busy", State.REPOSITORY_AHEAD, git=saying("busy", "2"), database=saying("busy", "1"))
     world.usage["busy"] = Usage(runs={"RUNNING": 1})
 
 
@@ -299,7 +300,7 @@ def test_an_option_takes_away_what_it_is_there_for(options: PushOptions, reasons
 )
 def test_a_published_version_changes_by_force_alone(policy: Policy, in_place: bool, code: str | None) -> None:
     world = World()
-    old, new = (says("a", text, versions={1: text}) for text in ("1", "2"))
+    old, new = (saying("a", text, versions={1: text}) for text in ("1", "2"))
     world.add("a", State.REPOSITORY_AHEAD, git=new, database=old)
 
     plan = world.plan(PushOptions(policy, in_place=in_place))
@@ -310,7 +311,7 @@ def test_a_published_version_changes_by_force_alone(policy: Policy, in_place: bo
 
 def test_a_deletion_leaves_no_call_that_leads_nowhere() -> None:
     world = World(callers={"a": "unkeyed"})
-    world.add("a", State.DELETED_IN_REPOSITORY, git=None, database=says("a", "1"))
+    world.add("a", State.DELETED_IN_REPOSITORY, git=None, database=saying("a", "1"))
 
     plan = world.plan(PushOptions(Policy.UPDATE, prune=True, discard_runs=True))
 
@@ -319,7 +320,7 @@ def test_a_deletion_leaves_no_call_that_leads_nowhere() -> None:
 
 @pytest.mark.parametrize("prune", [False, True])
 def test_a_commit_without_workflows_empties_no_database(prune: bool) -> None:
-    source, target = MemoryFiles(), MemoryDatabase(says("a", "1"))
+    source, target = MemoryFiles(), MemoryDatabase(saying("a", "1"))
     comparison = compared(source, target, {A: State.DELETED_IN_REPOSITORY})
 
     options = PushOptions(Policy.UPDATE, prune=prune, limits=Limits(max_deletes=0))
@@ -331,7 +332,7 @@ def test_a_commit_without_workflows_empties_no_database(prune: bool) -> None:
 def test_a_pull_carries_what_speaks_against_it_the_gravest_first() -> None:
     moved = Problem("workflows/old/moved.json", cure="move it")
     states: dict[str, State] = {A: State.DELETED_IN_DATABASE}
-    comparison = compared(MemoryFiles(says("a", "1")), MemoryDatabase(), states, misplaced=[moved])
+    comparison = compared(MemoryFiles(saying("a", "1")), MemoryDatabase(), states, misplaced=[moved])
 
     options = PullOptions(prune=True, limits=Limits(max_deletes=0))
     plans = [plan_pull(comparison, options, uncommitted=()).plan, plan_branch_pull(comparison, options)]
@@ -348,7 +349,7 @@ def test_a_push_that_skips_conflicts_ends_with_them_and_one_that_looks_for_drift
     world = World()
     the_history_is_cut(world)
     both_have_moved(world)
-    world.add("moved", State.DATABASE_AHEAD, git=says("moved", "1"), database=says("moved", "2"))
+    world.add("moved", State.DATABASE_AHEAD, git=saying("moved", "1"), database=saying("moved", "2"))
 
     def outcome(options: PushOptions) -> str | None:
         error = push_outcome(world.plan(options), options)

@@ -9,7 +9,7 @@ from gitsync.sync.model import Action, Change
 from gitsync.sync.protection import check_obstacles, find_obstacles, find_rewritten
 from gitsync.sync.usage import Call, Protection, Surroundings, Usage
 from gitsync.workflow.types import Digest, Document, Key
-from tests.support.product import make_workflow
+from tests.support.documents import make_workflow
 
 A, B = Digest("a" * 40), Digest("b" * 40)
 CREATE = Change(Key("w"), Action.CREATE, None, B)

@@ -19,7 +19,8 @@ from gitsync.sync.pull import (
 )
 from gitsync.sync.states import State
 from gitsync.workflow.types import Digest, Key
-from tests.support.memory import MemoryDatabase, MemoryFiles, compared, says
+from tests.support.documents import saying
+from tests.support.memory import MemoryDatabase, MemoryFiles, compared
 
 A, B = Key("a"), Key("b")
 DEAD = "0b5c3f6e-5d0a-4f0e-9a55-1c2d3e4f5a6b"
@@ -28,8 +29,8 @@ DEAD = "0b5c3f6e-5d0a-4f0e-9a55-1c2d3e4f5a6b"
 @pytest.mark.parametrize("calls", ["key:b", "key:a"])
 @pytest.mark.parametrize("state", [State.DATABASE_AHEAD, State.DIVERGED, State.UNKNOWN])
 def test_a_call_that_leads_nowhere_never_takes_a_references_place(state: State, calls: str) -> None:
-    files = MemoryFiles(says(A, "1", calls=calls), says(B, "1"))
-    database = MemoryDatabase(says(A, "2", calls=DEAD), says(B, "1"))
+    files = MemoryFiles(saying(A, "1", calls=calls), saying(B, "1"))
+    database = MemoryDatabase(saying(A, "2", calls=DEAD), saying(B, "1"))
     database.raw_calls = {A: frozenset({DEAD})}
     comparison = find_dangling(compared(files, database, {A: state}), database=database, files=files)
 
@@ -45,7 +46,7 @@ def test_a_call_that_leads_nowhere_never_takes_a_references_place(state: State, 
 
 
 def test_what_the_database_may_only_hide_is_the_last_thing_that_speaks_against_a_pull() -> None:
-    files, database = MemoryFiles(says(A, "1"), says(B, "1")), MemoryDatabase(says(B, "1"))
+    files, database = MemoryFiles(saying(A, "1"), saying(B, "1")), MemoryDatabase(saying(B, "1"))
     misplaced = [Problem("workflows/old/moved.json", cure="move it")]
     comparison = compared(files, database, {A: State.DELETED_IN_DATABASE}, misplaced=misplaced)
 
@@ -65,7 +66,10 @@ def test_what_the_database_may_only_hide_is_the_last_thing_that_speaks_against_a
 
 
 def test_a_file_that_was_saved_meanwhile_is_kept_and_named() -> None:
-    files, database = MemoryFiles(says(A, "1"), says(B, "1")), MemoryDatabase(says(A, "2"), says(B, "2"))
+    files, database = (
+        MemoryFiles(saying(A, "1"), saying(B, "1")),
+        MemoryDatabase(saying(A, "2"), saying(B, "2")),
+    )
     comparison = compared(files, database, dict.fromkeys((A, B), State.DATABASE_AHEAD))
 
     pulled = plan_pull(comparison, PullOptions()).without({A}, comparison)
@@ -80,9 +84,9 @@ def test_a_file_that_was_saved_meanwhile_is_kept_and_named() -> None:
 def stopped(*, select: tuple[Key, ...] = ()) -> tuple[Comparison, dict[Key, Digest | None]]:
     """`a` was written and `b` deleted by a pull that was stopped; `c` and `d` were edited and deleted by hand."""
     names = {name: Key(name) for name in "abcd"}
-    database = MemoryDatabase(says("a", "2"), says("c", "2"), says("d", "1"))
-    files = MemoryFiles(*(says(name, "1") for name in names))
-    edited = MemoryFiles(says("c", "3")).digests[names["c"]]
+    database = MemoryDatabase(saying("a", "2"), saying("c", "2"), saying("d", "1"))
+    files = MemoryFiles(*(saying(name, "1") for name in names))
+    edited = MemoryFiles(saying("c", "3")).digests[names["c"]]
     uncommitted: dict[Key, Digest | None] = {
         names["a"]: database.digests[names["a"]],
         names["b"]: None,

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsync.workflow.schema import accepts, is_date_time, iter_faults, load_schema
-from tests.support.documents import action, call, definition, document, documents, json_values
+from tests.support.documents import action, call, definition, document
+from tests.support.strategies import documents, json_values
 
 NAMES = sorted(
     path.name.removesuffix(".schema.json")

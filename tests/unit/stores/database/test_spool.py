@@ -10,7 +10,7 @@ import pytest
 from gitsync.stores.database.spool import Spool
 from gitsync.workflow.canonical import canonical_bytes, digest_of
 from gitsync.workflow.types import Digest, Document, Key
-from tests.support.product import make_workflow
+from tests.support.documents import make_workflow
 
 A, B, C = (make_workflow(key) for key in "abc")
 
