@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,7 +125,6 @@ def parse_source(text: str, folder: Path) -> GitSource:
 
 def iter_example() -> Iterator[tuple[str, bytes]]:
     """Yield (path, content) of the example repository, as it is shipped with the package, sorted."""
-    from importlib.resources import files
 
     def collect(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
         for item in folder.iterdir():
@@ -145,8 +145,6 @@ def is_scaffold(name: str) -> bool:
 
 def make_schema() -> bytes:
     """Return the JSON Schema of a workflow's file in one piece, for an editor: definitions included."""
-    from importlib.resources import files
-
     schemas = files("gitsync.schemas")
     workflow: dict[str, Any] = json.loads((schemas / "workflow.schema.json").read_bytes())
     definition: dict[str, Any] = json.loads((schemas / "definition.schema.json").read_bytes())

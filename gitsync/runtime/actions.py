@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from gitsync.runtime.model import UNCATCHABLE, Call, Category, RunFault, StepTrace, iso
+from gitsync.runtime.model import UNCATCHABLE, ActionCall, Category, RunFault, StepTrace, iso
 from gitsync.runtime.sample import sample_of
 from gitsync.runtime.schema import accept, faults_of
 from gitsync.runtime.state import doubles, members, size_of, text_field
@@ -152,7 +152,7 @@ def _invoke(
     at = iso(world.now)
 
     def record(*, output: Any = None, error: dict[str, Any] | None = None) -> None:
-        call = Call(
+        call = ActionCall(
             execution.key, step_id, path, action, version, given, attempt, key, at, output=output, error=error
         )
         world.run.calls.append(call)

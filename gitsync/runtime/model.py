@@ -184,7 +184,7 @@ class StepTrace:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ActionCall:
     """One call of an action, in the order made."""
 
     workflow: str
@@ -233,7 +233,7 @@ class Run:
     error: dict[str, Any] | None = None
     wait: Wait | None = None
     trace: list[StepTrace] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[ActionCall] = field(default_factory=list)
     answers: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     script: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gitsync.errors import plural
 from gitsync.runtime.matching import EXACT, differences, matches, show
-from gitsync.runtime.model import Call, Run, RunStatus
+from gitsync.runtime.model import ActionCall, Run, RunStatus
 
 _CALL_FIELDS: Final = ("action", "version", "workflow", "input", "output", "error")
 
@@ -56,7 +56,7 @@ def _steps(expected: Mapping[str, Any], run: Run) -> Iterator[str]:
             yield f"steps: {step_id} was executed"
 
 
-def _calls(expected: Any, calls: Sequence[Call]) -> Iterator[str]:
+def _calls(expected: Any, calls: Sequence[ActionCall]) -> Iterator[str]:
     if isinstance(expected, dict):
         yield from _exact_calls(expected[EXACT], calls)
         return
@@ -77,7 +77,7 @@ def _calls(expected: Any, calls: Sequence[Call]) -> Iterator[str]:
             yield f"  the run called {made}"
 
 
-def _exact_calls(expected: Sequence[Mapping[str, Any]], calls: Sequence[Call]) -> Iterator[str]:
+def _exact_calls(expected: Sequence[Mapping[str, Any]], calls: Sequence[ActionCall]) -> Iterator[str]:
     if len(expected) != len(calls):
         yield f"calls: expected exactly {len(expected)}, got {len(calls)}: {', '.join(c.action for c in calls)}"
         return
@@ -88,12 +88,12 @@ def _exact_calls(expected: Sequence[Mapping[str, Any]], calls: Sequence[Call]) -
             yield f"calls[{index}] ({call.action} at {call.step_id}): {difference}"
 
 
-def _is_of(expectation: Mapping[str, Any], call: Call) -> bool:
+def _is_of(expectation: Mapping[str, Any], call: ActionCall) -> bool:
     facts = {"action": call.action, "step": call.step_id}
     return all(expectation.get(name, fact) == fact for name, fact in facts.items())
 
 
-def _first_difference(expectation: Mapping[str, Any], call: Call) -> str | None:
+def _first_difference(expectation: Mapping[str, Any], call: ActionCall) -> str | None:
     facts = call.as_json()
     for name in _CALL_FIELDS:
         if name in expectation and not matches(expectation[name], facts[name]):
