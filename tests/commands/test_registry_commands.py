@@ -11,11 +11,10 @@ import pytest
 
 from gitsync.workflow.registry import ActionOffer, read_registry
 from gitsync.workflow.registry_file import HEADER
-from tests.e2e.test_commands import check_schema
 from tests.support.documents import make_file
 from tests.support.editor import Editor
 from tests.support.git import TestRepository, make_repository
-from tests.support.loop import Ran, gitsync
+from tests.support.loop import Ran, check_schema, gitsync
 from tests.support.product import Generation, make_product_tables
 from tests.support.product_api import API_KEY, NODES, SCHEMAS, SESSION, ProductApi, product_api
 

@@ -7,11 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
@@ -20,7 +18,7 @@ from gitsync.cli.main import VERBS
 from tests.support.documents import make_definition, make_file, told_metadata
 from tests.support.editor import Editor
 from tests.support.git import TestRepository, git_environment, make_repository
-from tests.support.loop import Loop, Ran, gitsync, make_config, make_loop
+from tests.support.loop import Loop, Ran, check_schema, gitsync, make_config, make_loop
 from tests.support.postgres import libpq_url
 from tests.support.product import TENANT
 from tests.support.program import PATIENCE
@@ -47,15 +45,6 @@ def run_program(loop: Loop, *arguments: str, **variables: str) -> Ran:
     out, err = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in err
     return Ran(process.returncode, out, err)
-
-
-def check_schema(ran: Ran, name: str) -> dict[str, Any]:
-    """The one JSON document on stdout, which fits its schema."""
-    schema = json.loads((files("gitsync.schemas") / f"{name}.schema.json").read_text())
-    value: dict[str, Any] = json.loads(ran.out)
-    jsonschema.Draft7Validator(schema).validate(value)
-    assert value["format"] == f"gitsync.{name}"
-    return value
 
 
 def make_bundle(*keys: str, text: str = "from a bundle") -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,23 +15,9 @@ from gitsync.stores.git.library import git_version
 from gitsync.stores.git.process import PINNED
 from tests.support.documents import make_file
 from tests.support.editor import Editor
-from tests.support.git import TestRepository, clone, git_environment, make_repository
-from tests.support.loop import Loop, Ran, gitsync, make_config, make_loop, second_clone
-
-
-def run_program(loop: Loop, *arguments: str, **variables: str) -> Ran:
-    """Run gitsync in a process of its own, with `variables` in its environment."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gitsync", "--yes", *arguments],
-        cwd=loop.folder,
-        env={**git_environment(loop.repository.home), **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return Ran(done.returncode, done.stdout, done.stderr)
+from tests.support.git import TestRepository, clone, make_repository
+from tests.support.loop import Loop, gitsync, make_config, make_loop, second_clone
+from tests.support.program import run_program
 
 
 def deploy_and_edit(loop: Loop) -> None:
@@ -265,8 +250,8 @@ def test_variables_that_point_git_elsewhere_are_dropped(loop: Loop, tmp_path: Pa
         "GIT_SHALLOW_FILE": str(other.path / "shallow"),
     }
 
-    pulled = run_program(loop, "pull", "--commit", **variables)
-    pushed = run_program(loop, "push", "--update", **variables)
+    pulled = run_program(loop, "pull", "--commit", variables=variables)
+    pushed = run_program(loop, "push", "--update", variables=variables)
 
     assert (pulled.code, pushed.code) == (0, 0), pulled.err + pushed.err
     assert loop.repository.git_bytes("show", "HEAD:workflows/a.json") == make_file("a", "A2")
@@ -282,7 +267,7 @@ def test_settings_that_variables_hand_down_hold(loop: Loop) -> None:
     for number, (name, value) in enumerate(settings.items()):
         variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
 
-    ran = run_program(loop, "pull", "--commit", **variables)
+    ran = run_program(loop, "pull", "--commit", variables=variables)
 
     assert ran.code == 0, ran.err
     assert loop.repository.git("log", "-1", "--format=%an <%ae>") == "Deploy Bot <bot@example.com>"
@@ -306,7 +291,7 @@ def test_a_folder_that_variables_call_safe_is_trusted(loop: Loop) -> None:
         os.chown(path, 65534, 65534)
     safe = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
 
-    refused, trusted = run_program(loop, "status"), run_program(loop, "status", **safe)
+    refused, trusted = run_program(loop, "status"), run_program(loop, "status", variables=safe)
 
     assert "[DUBIOUS_OWNERSHIP]" in refused.err
     assert trusted.code == 0, trusted.err
@@ -360,9 +345,8 @@ def test_a_push_works_inside_a_hook(loop: Loop) -> None:
 def test_a_colourful_and_paged_terminal_changes_nothing(loop: Loop) -> None:
     deploy_and_edit(loop)
 
-    ran = run_program(
-        loop, "status", "-o", "json", GIT_PAGER="false", PAGER="false", GIT_EDITOR="false", GIT_TRACE="1"
-    )
+    variables = {"GIT_PAGER": "false", "PAGER": "false", "GIT_EDITOR": "false", "GIT_TRACE": "1"}
+    ran = run_program(loop, "status", "-o", "json", variables=variables)
 
     assert ran.code == 0, ran.err
     assert {row["key"]: row["state"] for row in ran.json["workflows"]} == {
@@ -377,7 +361,9 @@ def test_git_that_speaks_another_language_is_understood(loop: Loop, tmp_path: Pa
     (folder / "gitsync.yaml").write_text(make_config("sqlite:///x.db"))
 
     ran = run_program(
-        Loop(TestRepository(folder, loop.repository.home), loop.editor), "status", LANGUAGE="de"
+        Loop(TestRepository(folder, loop.repository.home), loop.editor),
+        "status",
+        variables={"LANGUAGE": "de"},
     )
 
     assert ran.code == 1

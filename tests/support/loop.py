@@ -12,8 +12,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import jsonschema
 
 from gitsync.cli.main import run
 from tests.support.documents import make_file, text_of
@@ -39,6 +42,15 @@ class Ran:
     def changes(self) -> dict[str, str]:
         """Key → action, of ``-o json``."""
         return {change["key"]: change["action"] for change in self.json["changes"]}
+
+
+def check_schema(ran: Ran, name: str) -> dict[str, Any]:
+    """The one JSON document on stdout, which fits its schema."""
+    schema = json.loads((files("gitsync.schemas") / f"{name}.schema.json").read_text())
+    value: dict[str, Any] = json.loads(ran.out)
+    jsonschema.Draft7Validator(schema).validate(value)
+    assert value["format"] == f"gitsync.{name}"
+    return value
 
 
 def gitsync(*arguments: str, variables: Mapping[str, str] | None = None) -> Ran:

@@ -72,7 +72,9 @@ def start_program(
 
 def run_program(loop: Loop, *arguments: str, variables: Mapping[str, str] | None = None, **how: Any) -> Ran:
     """``gitsync --yes ARGUMENTS`` in a process of its own, run to its end."""
-    return start_program(loop, arguments, variables, **how).end()
+    ran = start_program(loop, arguments, variables, **how).end()
+    assert "Traceback" not in ran.err
+    return ran
 
 
 @dataclass(slots=True)
