@@ -88,47 +88,47 @@ class BranchTarget:
         keys = sorted(old.keys() | new.keys())
         return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 
-    def differing(self, start: Start, wanted: Mapping[Key, Digest | None]) -> dict[Key, Digest | None]:
-        """Those of `wanted` (``None``: no file) that the branch doesn't hold yet."""
-        held = self._held(start)
-        oids = {key: entry.oid if (entry := held.get(f"{key}{SUFFIX}")) else None for key in wanted}
-        return {key: digest for key, digest in wanted.items() if oids[key] != digest}
+    def differing(self, start: Start, digests: Mapping[Key, Digest | None]) -> dict[Key, Digest | None]:
+        """Return those of `digests` (``None``: no file) that the branch doesn't hold yet."""
+        entries = self._entries(start)
+        oids = {key: entry.oid if (entry := entries.get(f"{key}{SUFFIX}")) else None for key in digests}
+        return {key: digest for key, digest in digests.items() if oids[key] != digest}
 
     def write(
         self,
         start: Start,
-        wanted: Mapping[Key, Digest | None],
+        digests: Mapping[Key, Digest | None],
         documents: Iterable[tuple[Key, Document]],
         *,
         message: str,
         seal: Callable[[str], str],
     ) -> str | None:
-        """The id of the commit that makes the branch hold `wanted`; ``None`` where it does so already.
+        """Return the id of the commit that makes the branch hold `digests`; ``None`` where it does so already.
 
-        wanted: key → digest, ``None`` for a file that is to go. documents: of what has to be stored.
+        digests: key → digest, ``None`` for a file that is to go. documents: of what has to be stored.
         seal: makes the value of the commit's trailer from the hash of what it changes.
         Raises PlanStale where the database has moved meanwhile; the branch moves last, or not at all.
         """
-        if not wanted:
+        if not digests:
             return None
-        held = self._held(start)
+        entries = self._entries(start)
 
         self._git.store(
             self._source.note_size(key, data)
             for key, document in documents
-            if digest_of(data := canonical_bytes(document)) == wanted[key]
+            if digest_of(data := canonical_bytes(document)) == digests[key]
         )
-        moved = self._git.missing({digest for digest in wanted.values() if digest})
+        moved = self._git.missing({digest for digest in digests.values() if digest})
         if moved:
-            keys = sorted(key for key, digest in wanted.items() if digest in moved)
+            keys = sorted(key for key, digest in digests.items() if digest in moved)
             raise PlanStale(
                 f"{', '.join(keys)} changed in the database meanwhile; nothing was written",
                 details={"keys": keys},
                 cure="run the pull again",
             )
         files: dict[str, TreeEntry | None] = {}
-        for key, oid in wanted.items():
-            before = held.get(f"{key}{SUFFIX}")
+        for key, oid in digests.items():
+            before = entries.get(f"{key}{SUFFIX}")
             mode = before.mode if before and before.mode == "100755" else _FILE
             files[self._source.path(key)] = None if oid is None else TreeEntry(mode, "blob", oid)
         value = seal(seal_of({path: entry.oid if entry else None for path, entry in files.items()}))
@@ -139,14 +139,14 @@ class BranchTarget:
             self._git.move(self.name, commit, before=start.tip, reason=f"gitsync: {message.splitlines()[0]}")
         return commit
 
-    def _held(self, start: Start) -> Mapping[str, TreeEntry]:
+    def _entries(self, start: Start) -> Mapping[str, TreeEntry]:
         return self._git.tree(start.parent, self._source.folder) if start.parent else {}
 
     def _newest(self, past: Past) -> str | None:
-        found = past.newest()
-        if found is None and not past.fits(None):
+        newest = past.newest()
+        if newest is None and not past.fits(None):
             raise self._no_common_base(past)
-        return found
+        return newest
 
     def _is_behind(self, commit: str, other: str) -> bool:
         return other != ZERO and self._git.merge_bases(commit, other) == [commit]

@@ -62,16 +62,18 @@ class PullCommit:
             return Committed(None, kept)
 
         def describe(head: str) -> str:
-            there = {} if head == ZERO else self._git.tree(head, side.folder)
-            held = {path: there.get(path.rpartition("/")[2]) for path in files}
+            tree = {} if head == ZERO else self._git.tree(head, side.folder)
+            head_entries = {path: tree.get(path.rpartition("/")[2]) for path in files}
             ending = "the files are written, nothing was committed"
             for path in side.changed_since(head, files, ending=ending):
-                if held[path] != files[path]:
+                if head_entries[path] != files[path]:
                     raise PlanStale(
                         f"{path} was committed by somebody else meanwhile; {ending}",
                         cure=f"compare with `git diff -- {path}`, then pull again",
                     )
-            return message({path: _oid(entry) for path, entry in files.items() if entry != held[path]})
+            return message(
+                {path: _oid(entry) for path, entry in files.items() if entry != head_entries[path]}
+            )
 
         return Committed(self._git.commit(files, describe, sign=self._sign), kept)
 
@@ -82,18 +84,18 @@ class PullCommit:
         side, folder = self._side, self._side.git.top
         present = [path for key in sorted(written) if (folder / (path := side.path(key))).is_file()]
         oids = self._git.hash_files(present)
-        there = {} if side.commit == ZERO else self._git.tree(side.commit, side.folder)
+        tree = {} if side.commit == ZERO else self._git.tree(side.commit, side.folder)
         files: dict[str, TreeEntry | None] = {}
         kept = set()
         for key, digest in written.items():
             path = side.path(key)
             if oids.get(path) == digest:
-                before = there.get(path.rpartition("/")[2])
+                before = tree.get(path.rpartition("/")[2])
                 mode = before.mode if before and before.mode == "100755" else "100644"
                 files[path] = None if digest is None else TreeEntry(mode, "blob", digest)
                 continue
-            held = look(folder / path)
-            if held is not None and held.is_file and digest_of(held.data) == digest:
+            file = look(folder / path)
+            if file is not None and file.is_file and digest_of(file.data) == digest:
                 raise self._filtered(path)
             kept.add(key)
         return files, frozenset(kept)
