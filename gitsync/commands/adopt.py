@@ -45,6 +45,6 @@ def adopt(context: Context, pairs: Sequence[tuple[str, str]], *, dry_run: bool =
     with open_database(environment, folder, context, command="adopt") as database:
         announce(context, environment, database)
         if not dry_run:
-            database.require_ledger()
+            database.check_writable()
         adopted = database.adopt(pairs, dry_run=dry_run)
     return AdoptReport(environment=environment.name, adopted=adopted, dry_run=dry_run)

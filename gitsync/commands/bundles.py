@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,14 +16,14 @@ from gitsync.rules.validator import Validator
 from gitsync.stores.bundle import BundleSide
 from gitsync.stores.folder import Folder
 from gitsync.sync.compare import select_keys
-from gitsync.sync.exports import export_workflows
-from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side
+from gitsync.sync.exports import Load, export_workflows
+from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Unkeyed
 from gitsync.workflow.bundle import Bundle, iter_loose_calls, offline_id
 from gitsync.workflow.schema import is_date_time
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
-    from gitsync.commands.targets import Target
+    from gitsync.sync.stores import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +57,14 @@ def export_bundle(project: Project | Context, *, keys: Sequence[str] = (), expor
     environment = choose_environment(config, context)
     with open_store(environment, folder, context, command="export") as target:
         announce(context, environment, target)
-        bundle = export_keys(target, list_keys(target, keys), exported_at=exported_at)
+        bundle = export_keys(target, keys, exported_at=exported_at)
         return _report(
             bundle,
             environment=environment.name,
             warnings=[
                 *(
                     f"left out: {row.name} (id {row.workflow_id}): {row.reason}"
-                    for row in target.unkeyed
+                    for row in bundle.unkeyed
                     if not keys
                 ),
                 *warn_of_hidden(target),
@@ -87,7 +87,7 @@ def export_commit(
     problems = [problem for _, facts in side.examine(chosen, validator) for problem in facts.problems]
     errors = [problem for problem in problems if problem.severity == Severity.ERROR]
     _check_files([*errors, *(() if keys else (*side.strays, *side.misplaced))])
-    bundle = write_bundle(side, chosen, exported_at=exported_at)
+    bundle = write_bundle(side.load, chosen, exported_at=exported_at)
     misplaced = [*map(str, side.misplaced)]
     return _report(bundle, environment="repository", commit=side.revision, warnings=misplaced)
 
@@ -100,37 +100,44 @@ def join_files(source: Folder, *, keys: Sequence[str] = (), exported_at: str) ->
     chosen = select_keys(source.keys, keys)
     misplaced = source.misplaced
     _check_files([*source.find_problems(chosen, with_strays=not keys), *(() if keys else misplaced)])
-    bundle = write_bundle(source, chosen, exported_at=exported_at)
+    bundle = write_bundle(source.load, chosen, exported_at=exported_at)
     return _report(bundle, environment="repository", warnings=[*map(str, misplaced)])
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenBundle:
-    """A bundle as bytes, with what is in it. applied: key → the id that it has in the bundle."""
+    """A bundle as bytes, with what is in it.
+
+    applied: key → the id that it has in the bundle. unkeyed: what its source also has, and no bundle can hold.
+    """
 
     data: bytes = field(repr=False)
     changes: Sequence[Change]
     applied: Applied
-    warnings: Sequence[str]
+    unkeyed: Sequence[Unkeyed] = ()
 
 
-def list_keys(target: Target, patterns: Sequence[str]) -> list[Key]:
-    """Return the keys of a database or server that match, of all its workflows without a pattern.
+def export_keys(target: Target, patterns: Sequence[str], *, exported_at: str) -> WrittenBundle:
+    """Return the bundle of the workflows of a database or server that match, of all of them without a pattern.
 
-    Raises GitsyncError (UNKNOWN_KEY) for a pattern that matches nothing.
+    They have their ids there, as they were when they were read. Raises GitsyncError (UNKNOWN_KEY) for a pattern that
+    matches nothing, and what `export_workflows` raises.
     """
-    return select_keys(target.list_ids().keys() | target.twins.keys(), patterns)
-
-
-def export_keys(target: Target, keys: Sequence[Key], *, exported_at: str) -> WrittenBundle:
-    """Return the bundle of these workflows of a database or server, with their ids there."""
-    return write_bundle(target, keys, exported_at=exported_at, id_of=lambda key: target.ids[key])
+    with target.open() as session:
+        index = session.index
+        bundle = write_bundle(
+            session.load,
+            select_keys(index.keys, patterns),
+            exported_at=exported_at,
+            id_of=lambda key: index.ids[key],
+        )
+    return replace(bundle, unkeyed=index.unkeyed)
 
 
 def write_bundle(
-    source: Side, keys: Sequence[Key], *, exported_at: str, id_of: Callable[[Key], str] = offline_id
+    load: Load, keys: Sequence[Key], *, exported_at: str, id_of: Callable[[Key], str] = offline_id
 ) -> WrittenBundle:
-    """Return the bundle of the workflows `keys` of `source`.
+    """Return the bundle of the workflows `keys` that `load` gives.
 
     Raises UsageError where `exported_at` is no time, and what `export_workflows` raises.
     """
@@ -138,8 +145,8 @@ def write_bundle(
         raise UsageError(f"{exported_at!r} is no date and time with an offset, such as 2026-01-31T12:00:00Z")
     data: list[bytes] = []
     bundle = BundleSide(Bundle("the bundle"), write=data.append, exported_at=exported_at, id_of=id_of)
-    changes, applied = export_workflows(source, bundle, keys)
-    return WrittenBundle(b"".join(data), changes, applied, bundle.warnings)
+    changes, applied = export_workflows(load, bundle, keys)
+    return WrittenBundle(b"".join(data), changes, applied)
 
 
 def _report(
@@ -151,7 +158,7 @@ def _report(
         data=bundle.data,
         changes=bundle.changes,
         applied=bundle.applied,
-        warnings=[*warnings, *bundle.warnings],
+        warnings=[*warnings, *bundle.applied.warnings],
     )
 
 

@@ -10,9 +10,9 @@ from gitsync.errors import GitError, InvalidInput
 from gitsync.rules.masked import Masker
 from gitsync.stores.git import GitRepository
 from gitsync.stores.git.commit import CommitSide
-from gitsync.sync.model import Side
 from gitsync.sync.plan import Entry, Plan
 from gitsync.sync.states import State
+from gitsync.sync.stores import Store
 from gitsync.workflow.diff import WorkflowDelta, compare_documents
 from gitsync.workflow.reading import read_stored_document
 from gitsync.workflow.summary import describe
@@ -80,7 +80,7 @@ class Differ:
     """
 
     def __init__(
-        self, git: GitRepository, files: CommitSide, database: Side, *, as_push: bool = False
+        self, git: GitRepository, files: CommitSide, database: Store, *, as_push: bool = False
     ) -> None:
         self._git, self._files, self._database = git, files, database
         self._as_push = as_push
@@ -147,7 +147,7 @@ class Differ:
 
 
 def tell_plan(
-    files: CommitSide, database: Side, plan: Plan, entries: Sequence[Entry]
+    files: CommitSide, database: Store, plan: Plan, entries: Sequence[Entry]
 ) -> dict[Key, Difference]:
     """Return the differences of a push's plan that a page tells, the first ones of many.
 
@@ -162,7 +162,7 @@ def tell_plan(
 
 
 def tell_pull(
-    files: CommitSide, database: Side, plan: Plan, entries: Sequence[Entry]
+    files: CommitSide, database: Store, plan: Plan, entries: Sequence[Entry]
 ) -> dict[Key, Difference]:
     """Return the differences of a pull's plan that a page tells: what was in conflict, then what was written."""
     changed = {change.key for change in plan.changes}

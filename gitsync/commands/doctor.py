@@ -216,5 +216,6 @@ def _compare(project: Project) -> Iterator[Finding]:
             lambda path: project.git.read_file(side.commit, prefix + path),
         )
     comparison = project.compare(side, target, is_loading=False)
-    recent = target.recent_marks() if target.has_ledger else None
+    ledger = target.ledger if target.capabilities.has_ledger else None
+    recent = None if ledger is None else ledger.recent_marks()
     yield from check_memory(comparison, recent, project.git)

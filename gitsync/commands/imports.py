@@ -20,7 +20,7 @@ from gitsync.workflow.references import called_keys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitsync.commands.targets import Target
+    from gitsync.sync.stores import Target
     from gitsync.workflow.registry import Registry
 
 
@@ -118,8 +118,8 @@ def prepare_import(
     The command line and the server both come this way. dry_run: nothing will be written, so nobody is asked.
     Raises as `import_bundle` does.
     """
-    if not dry_run:
-        target.require_ledger()
+    if not dry_run and target.ledger is not None:
+        target.ledger.check_writable()
     planned = plan_import(bundle, target, registry=registry, policy=policy)
     tell_warnings(context, planned.problems)
     for warning in planned.warnings:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsync.commands.context import Context
-from gitsync.commands.targets import choose_environment, follow_files, open_database, open_store
+from gitsync.commands.targets import choose_environment, open_database, open_store
 from gitsync.config import FILE_NAME, FROM_VARIABLE, Config, Environment, find_config, parse_config
 from gitsync.errors import ConfigError, GitError, InvalidInput
 from gitsync.rules.validator import Validator
@@ -24,8 +24,8 @@ from gitsync.workflow.registry import Registry, read_registry
 from gitsync.workflow.types import Digest, Key
 
 if TYPE_CHECKING:
-    from gitsync.commands.targets import Target
     from gitsync.stores.database.store import Database
+    from gitsync.sync.stores import Target
 
 
 @dataclass(frozen=True)
@@ -159,13 +159,17 @@ class Project:
         """
         over = overlay or {}
         validator = Validator(registry, self.config_at(side.commit).rules)
-        context = self.context
-        follow_files(database, side)
+        context, capabilities = self.context, database.capabilities
         files = {key: digest for key, digest in ({**side.blobs, **over}).items() if digest is not None}
-        if is_loading:
-            database.expect(files)
+        with context.caller.count(f"reading the {capabilities.noun}") as progress:
+            snapshot = database.snapshot(
+                keep=files if is_loading else None,
+                files=None if capabilities.keeps_system else side.committed_files(),
+                progress=progress,
+            )
         comparison = compare(
             database=database,
+            snapshot=snapshot,
             files=files,
             examine=lambda keys: context.watch(
                 "reading the commit",

@@ -35,7 +35,7 @@ from gitsync.workflow.form import accept_document
 from gitsync.workflow.types import Digest, Document, Key
 
 if TYPE_CHECKING:
-    from gitsync.commands.targets import Target
+    from gitsync.sync.stores import Target
 
 
 class PullWishes(TypedDict, total=False):

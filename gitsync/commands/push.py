@@ -35,7 +35,7 @@ from gitsync.sync.supported import (
 from gitsync.workflow.types import Key
 
 if TYPE_CHECKING:
-    from gitsync.commands.targets import Target
+    from gitsync.sync.stores import Target
 
 
 class PushWishes(TypedDict, total=False):
@@ -166,7 +166,7 @@ def plan(project: Project, *, with_words: bool = False, **wishes: Unpack[PushWis
         plan=plan,
         gate=gate,
         problems=[
-            *find_problems(plan, way.comparison, source=way.side, raw_calls=way.target.raw_calls),
+            *find_problems(plan, way.comparison, source=way.side),
             *find_unsupported(way.target.capabilities, plan.changes, way.calls, way.side.path),
         ],
         findings=find_warnings(plan, way.comparison),
@@ -229,7 +229,8 @@ def apply(
             code="OTHER_ENVIRONMENT",
             cure="check the environment's URL and tenant, or make a new plan with `gitsync plan --out FILE`",
         )
-    target.require_ledger()
+    if target.ledger is not None:
+        target.ledger.check_writable()
     comparison = project.compare(side, target, select=saved.keys, registry=project.registry_at(side.commit))
     check_fresh(saved, comparison)
     comparison = replace(comparison, number=saved.number)
@@ -272,7 +273,8 @@ class _Way:
                     "note: no registry is configured, so actions and schemas are not checked against the runtime"
                 )
             tell_unchecked(project.context, registry)
-            target.require_ledger()
+            if target.ledger is not None:
+                target.ledger.check_writable()
         else:
             tell_unchecked(project.context, registry)
         comparison = project.compare(side, target, select=keys, registry=registry)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from gitsync.commands.context import Context
@@ -17,11 +16,9 @@ from gitsync.stores.http.ability import PRODUCT
 
 if TYPE_CHECKING:
     from gitsync.stores.database.store import Database
-    from gitsync.stores.git.commit import CommitSide
     from gitsync.stores.http.store import Api
     from gitsync.sync.model import Capabilities
-
-    Target: TypeAlias = Database | Api
+    from gitsync.sync.stores import Target
 
 _VARIABLES: Final = {
     "cookie": "GITSYNC_COOKIE",
@@ -92,11 +89,7 @@ def open_store(
         ) as database:
             yield database
         return
-    with (
-        open_server(environment, context, in_place=in_place) as server,
-        context.caller.count("reading the server") as count,
-    ):
-        server.on_progress = count
+    with open_server(environment, context, in_place=in_place) as server:
         yield server
 
 
@@ -143,21 +136,17 @@ def open_database(
     """
     from gitsync.stores.database.store import Database
 
-    with (
-        Database(
-            database_url(environment, folder),
-            environment=environment.name,
-            tenant=environment.tenant,
-            actor=environment.actor,
-            command=command,
-            in_place=in_place,
-            lock_timeout=context.lock_timeout,
-            new_tenant=new_tenant,
-            cache=None if context.no_cache else cache,
-        ) as database,
-        context.caller.count("reading the database") as count,
-    ):
-        database.on_progress = count
+    with Database(
+        database_url(environment, folder),
+        environment=environment.name,
+        tenant=environment.tenant,
+        actor=environment.actor,
+        command=command,
+        in_place=in_place,
+        lock_timeout=context.lock_timeout,
+        new_tenant=new_tenant,
+        cache=None if context.no_cache else cache,
+    ) as database:
         yield database
 
 
@@ -184,34 +173,7 @@ def announce(context: Context, environment: Environment, target: Target) -> None
     context.tell(f"{environment.name}: {target.address}")
 
 
-def follow_files(target: Target, side: CommitSide) -> None:
-    """Let a server's workflows count as system ones where their files say so: over its API it cannot be told."""
-    from gitsync.stores.http.store import Api, Files
-
-    if not isinstance(target, Api) or target.capabilities.keeps_system:
-        return
-    keys = sorted(side.blobs)
-    contents = side.git.read_blobs(side.blobs[key] for key in keys)
-    system_keys = frozenset(key for key, (_, data) in zip(keys, contents, strict=True) if _is_system(data))
-    target.files = Files(side.blobs, system_keys, partial(side.git.have, kind="blob"))
-
-
 def warn_of_hidden(target: Target) -> list[str]:
     """A warning where workflows may be hidden; of a server it is known once they were read."""
     may_hide = target.may_hide()
     return [f"{may_hide}, which then are not in the bundle"] if may_hide else []
-
-
-def _is_system(data: bytes) -> bool:
-    """Whether a file's metadata say that it is a system workflow."""
-    if b"isSystem" not in data:
-        return False
-    from gitsync.errors import InvalidInput
-    from gitsync.workflow.parse import parse_json
-
-    try:
-        document = parse_json(data, file="")
-    except InvalidInput:
-        return False
-    metadata = document.get("metadata") if isinstance(document, dict) else None
-    return isinstance(metadata, dict) and metadata.get("isSystem") is True

@@ -12,19 +12,21 @@ from gitsync.sync.plan import UNREADABLE_CURES
 
 def check_server(store: Api) -> Iterator[Finding]:
     """Yield what is found on a server; one that cannot be asked raises its error on the way."""
-    yield fine("connection", f"{store.address}, {store.capabilities.name}")
-    keys = sorted(store.list_ids())
-    yield fine("keys", f"{plural(len(keys), 'workflow')} with a key of its own")
-    for twins in store.twins.values():
-        yield fault("keys", twins.reason, UNREADABLE_CURES[twins.code])
-    if store.unkeyed:
-        yield warning(
-            "unkeyed",
-            f"{plural(len(store.unkeyed), 'workflow')} cannot be in git: without a key, or with one "
-            "that can name no file",
-            "give each a key in the product, or with `gitsync adopt` on its database",
-        )
-    dict(store.load(keys[:1]))  # whoever may export may import
+    yield fine("connection", f"{store.address}, {store.kind.name}")
+    with store.open() as session:
+        index = session.index
+        keys = sorted(index.ids)
+        yield fine("keys", f"{plural(len(keys), 'workflow')} with a key of its own")
+        for twins in index.twins.values():
+            yield fault("keys", twins.reason, UNREADABLE_CURES[twins.code])
+        if index.unkeyed:
+            yield warning(
+                "unkeyed",
+                f"{plural(len(index.unkeyed), 'workflow')} cannot be in git: without a key, or with one "
+                "that can name no file",
+                "give each a key in the product, or with `gitsync adopt` on its database",
+            )
+        dict(session.load(keys[:1]))  # whoever may export may import
     try:
         store.check_may_write()
     except AccessDenied as error:

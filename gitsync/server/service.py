@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from gitsync.commands.bundles import export_keys, list_keys
+from gitsync.commands.bundles import export_keys
 from gitsync.commands.context import Context, Unattended
 from gitsync.commands.imports import ImportWishes, make_policy, prepare_import
 from gitsync.config import Config, Environment
@@ -103,7 +103,7 @@ class Service:
     def check_ready(self) -> None:
         """Raise where an import could not be written now, or a token not be checked."""
         with self._database() as database:
-            database.require_ledger()
+            database.check_writable()
         self._tokens.check()
 
     def find_token(self, text: str) -> Token | None:
@@ -153,13 +153,13 @@ class Service:
                     "The workflow has no key that a bundle can hold",
                     {"workflowId": known, "key": key},
                 )
-            bundle = export_keys(database, [Key(str(key))], exported_at=self._now())
+            bundle = export_keys(database, [str(key)], exported_at=self._now())  # no key is a glob
         return bundle.data, bundle.changes[0].after or Digest("")
 
     def export(self, patterns: Sequence[str]) -> bytes:
         """Return the bundle of the workflows that match, of all without a pattern."""
         with self._database() as database:
-            return export_keys(database, list_keys(database, patterns), exported_at=self._now()).data
+            return export_keys(database, patterns, exported_at=self._now()).data
 
     def import_(self, request: ImportRequest) -> dict[str, Any]:
         """Return the summary of an import that has been made, or was only looked at."""

@@ -8,7 +8,7 @@ from typing import Final
 from gitsync.errors import PlanStale
 from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
 from gitsync.workflow.bundle import Bundle, make_bundle, offline_id, read_bundle
-from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
+from gitsync.workflow.canonical import canonical_bytes, document_digest
 from gitsync.workflow.schema import accepts, iter_faults
 from gitsync.workflow.types import Digest, Document, Key
 
@@ -20,10 +20,9 @@ class BundleSide:
 
     content: what was read, nothing for a bundle that is being made. exported_at, id_of: see `make_bundle`;
     `id_of` is asked while writing, so it may know only then.
-    After `apply`, ``warnings`` says what an import of the bundle would refuse.
     """
 
-    capabilities: Final = Capabilities(name="a bundle")
+    capabilities: Final = Capabilities(noun="bundle")
 
     def __init__(
         self,
@@ -34,7 +33,6 @@ class BundleSide:
         id_of: Callable[[Key], str] = offline_id,
     ) -> None:
         self.content: Final = content
-        self.warnings: Sequence[str] = content.warnings
         self._documents = dict(content.documents)
         self._write = write
         self._exported_at = exported_at
@@ -50,8 +48,8 @@ class BundleSide:
         return {key: document_digest(document) for key, document in self._documents.items()}
 
     def snapshot(self) -> Snapshot:
-        """Key → digest of what it holds; its revision is the digest of its bytes."""
-        return Snapshot(digest_of(self.content.data), self._digests, warnings=self.content.warnings)
+        """Return key → digest of what it holds."""
+        return Snapshot(self._digests, warnings=self.content.warnings)
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
         """The documents of `keys` that are there, ordered by key."""
@@ -62,7 +60,10 @@ class BundleSide:
     def apply(
         self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
     ) -> Applied:
-        """Write the bundle with all changes made; raises PlanStale where it holds something else."""
+        """Write the bundle with all changes made, and warn of what an import of it would refuse.
+
+        Raises PlanStale where it holds something else.
+        """
         held = self._digests
         if stale := [change.key for change in changes if held.get(change.key) != change.before]:
             raise PlanStale(
@@ -75,11 +76,12 @@ class BundleSide:
                 del self._documents[change.key]
         self._documents |= dict(documents)
         bundle = make_bundle(self._documents.values(), exported_at=self._exported_at, id_of=self._id_of)
-        if not accepts("bundle.v1", bundle):
-            self.warnings = [
-                f"an import will refuse it: {fault.as_json()['instancePath']}: {fault.message}"
-                for fault in iter_faults("bundle.v1", bundle)
-            ]
+        faults = [] if accepts("bundle.v1", bundle) else iter_faults("bundle.v1", bundle)
+        warnings = [
+            f"an import will refuse it: {fault.as_json()['instancePath']}: {fault.message}"
+            for fault in faults
+        ]
         if self._write is not None:
             self._write(canonical_bytes(bundle))
-        return Applied(created={change.key: self._id_of(change.key) for change in changes if change.after})
+        created = {change.key: self._id_of(change.key) for change in changes if change.after}
+        return Applied(created=created, warnings=warnings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -22,13 +21,13 @@ from gitsync.workflow.types import Document, Key
 class Folder:
     """The workflow files of one folder, as they are on disk."""
 
-    capabilities: Final = Capabilities(name="a folder")
+    capabilities: Final = Capabilities(noun="folder")
 
     def __init__(self, path: Path, *, largest: int = LARGEST) -> None:
         self.path, self._largest = path, largest
         self._disk = Disk.around(path)
 
-    @cached_property
+    @property
     def _names(self) -> list[str]:
         try:
             names = self._disk.names(self.path)
@@ -47,11 +46,11 @@ class Folder:
         for key in self.keys:
             data = self._read(key)
             digests[key] = normal_digest(data, digest_of(data))
-        return Snapshot("", digests)
+        return Snapshot(digests)
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
-        """The documents of `keys`, ordered by key; raises InvalidInput at one that isn't valid."""
-        for key in sorted(keys):
+        """Yield the documents of `keys` that are there, ordered by key; raise InvalidInput at one that isn't valid."""
+        for key in sorted(set(self.keys).intersection(keys)):
             yield key, read_workflow(self._read(key), file=str(self._file(key)), key=key)
 
     def find_problems(self, keys: Collection[Key], *, with_strays: bool) -> list[Problem]:

@@ -13,11 +13,10 @@ from typing import Final, Protocol
 
 from gitsync.errors import GitsyncError, Problem, Refused, listed, plural
 from gitsync.rules.validator import Validator
-from gitsync.sync.flight import RunsSide
-from gitsync.sync.model import Change, Deployment, Mark, MarkKind, Side, Snapshot
+from gitsync.sync.model import Mark, MarkKind, Snapshot
 from gitsync.sync.plan import NOT_SHOWN, Entry
 from gitsync.sync.states import History, State, judge
-from gitsync.sync.usage import Surroundings
+from gitsync.sync.stores import Target
 from gitsync.workflow.references import is_reference
 from gitsync.workflow.types import Digest, Key
 
@@ -47,58 +46,6 @@ class FileFacts(Protocol):
     @property
     def ids(self) -> frozenset[str]:
         """Calls by database id."""
-
-
-class FileSide(Side, Protocol):
-    """The repository: a side whose content is files, which may be invalid."""
-
-    commit: str
-
-    @property
-    def strays(self) -> Sequence[Problem]:
-        """Files that can be no workflow."""
-
-    def path(self, key: Key) -> str:
-        """Where the key's file lies."""
-
-    def find_unresolved(
-        self, keys: Collection[Key], *, known: Collection[Key], held: Mapping[Key, Collection[str]]
-    ) -> list[Problem]:
-        """An UNRESOLVED_REFERENCE, with its place, for each call in `keys` that leads nowhere.
-
-        known: the keys that there will be. held: key → database ids that it calls there already.
-        """
-
-
-class LedgerSide(RunsSide, Protocol):
-    """The database: a side that remembers deployments."""
-
-    @property
-    def has_ledger(self) -> bool:
-        """Whether it can remember deployments."""
-
-    @property
-    def ids(self) -> Mapping[Key, str]:
-        """Key → its id in this database, as the snapshot saw it."""
-
-    @property
-    def raw_calls(self) -> Mapping[Key, frozenset[str]]:
-        """Key → database ids that it calls and that belong to no key."""
-
-    def marks(self, keys: Collection[Key]) -> Mapping[Key, Sequence[Mark]]:
-        """All marks of `keys`, newest first."""
-
-    def recent_marks(self) -> Mapping[Key, Sequence[Mark]]:
-        """The marks of every key, newest first, down to its newest write."""
-
-    def look_around(self, changes: Sequence[Change]) -> Surroundings:
-        """What hangs on the workflows that `changes` touch, and who calls those that go or get another id."""
-
-    def newest_number(self) -> int:
-        """The number of the newest deployment, 0 where there is none."""
-
-    def record(self, deployment: Deployment) -> int | None:
-        """Note marks alone."""
 
 
 _MOST_NAMED = 12
@@ -144,24 +91,23 @@ class Comparison:
 
 def compare(
     *,
-    database: LedgerSide,
+    database: Target,
+    snapshot: Snapshot,
     files: Mapping[Key, Digest],
     examine: Examine,
     history: MakeHistory,
     select: Sequence[str] = (),
     rules: Validator | None = None,
 ) -> Comparison:
-    """Every selected key with what both sides hold, its base and its state.
+    """Return every selected key with what both sides hold, its base and its state.
 
-    files: key → blob id or digest; those that differ from the database are examined.
+    files: key → blob id or digest; those that differ from the snapshot are examined. database: what gave the snapshot.
     rules: whose errors become warnings where the database holds the like; ``None`` forgives nothing.
     select: keys or globs; none selects all. Raises GitsyncError where one matches nothing.
     """
-    number = database.newest_number() if database.has_ledger else 0
-    snapshot = database.snapshot()
     held = snapshot.digests
     chosen = select_keys(files.keys() | snapshot.keys, select)
-    unlinked = {key for key, called in database.raw_calls.items() if any(map(is_reference, called))}
+    unlinked = {key for key, called in snapshot.raw_calls.items() if any(map(is_reference, called))}
     differing = [key for key in chosen if files.get(key) != held.get(key) or key in unlinked]
     facts = dict(examine([key for key in differing if key in files]))
     if rules is not None:
@@ -171,7 +117,7 @@ def compare(
     now = dict(files) | {key: fact.digest for key, fact in facts.items()}
     unreadable = snapshot.unreadable
     doubtful = [key for key in differing if key not in unreadable and now.get(key) != held.get(key)]
-    marks = database.marks(doubtful) if database.has_ledger and doubtful else {}
+    marks = database.ledger.marks(doubtful) if database.ledger is not None and doubtful else {}
     commits = {mark.commit for key in doubtful for mark in marks.get(key, ()) if mark.commit}
     past = history(doubtful, commits, ())
     entries = []
@@ -191,7 +137,7 @@ def compare(
             doubt = NOT_SHOWN if snapshot.may_hide and there is None else ""
             notes = (_note(entry, known, past), doubt)
             entries.append(replace(entry, note="; ".join(filter(None, notes))))
-    return Comparison(tuple(entries), snapshot, now, facts, marks, number, bool(select))
+    return Comparison(tuple(entries), snapshot, now, facts, marks, snapshot.number, bool(select))
 
 
 _UNLINKED: Final = "the database holds a file's `key:` text in an id's place; a push links it"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from gitsync.errors import PlanStale, Refused
-from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side
+from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind
+from gitsync.sync.stores import WritableStore
 from gitsync.workflow.canonical import document_digest
-from gitsync.workflow.types import Key
+from gitsync.workflow.types import Document, Key
+
+Load = Callable[[Collection[Key]], Iterable[tuple[Key, Document]]]
+"""Keys → the documents of those that are there, ordered by key."""
 
 
-def export_workflows(source: Side, bundle: Side, keys: Collection[Key]) -> tuple[tuple[Change, ...], Applied]:
-    """What was written into `bundle`, a new one: the workflows `keys` of `source`, all of them or none.
+def export_workflows(
+    load: Load, bundle: WritableStore, keys: Collection[Key]
+) -> tuple[tuple[Change, ...], Applied]:
+    """Write the workflows `keys` that `load` gives into `bundle`, a new one, all of them or none.
 
     Raises Refused (EMPTY_SOURCE) without a key, since a bundle holds at least one workflow, and PlanStale where
     one has gone since `keys` were listed.
@@ -22,7 +28,7 @@ def export_workflows(source: Side, bundle: Side, keys: Collection[Key]) -> tuple
             code="EMPTY_SOURCE",
             cure="is this the right environment and tenant? `gitsync status` lists what is there",
         )
-    documents = list(source.load(keys))
+    documents = list(load(keys))
     if gone := sorted(set(keys) - {key for key, _ in documents}):
         raise PlanStale(
             f"{', '.join(gone)}: gone while it was exported; nothing was written",

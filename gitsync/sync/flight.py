@@ -5,32 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gitsync.errors import shortlist
-from gitsync.sync.model import Action, Change, Side
+from gitsync.sync.model import Action, Change
+from gitsync.sync.stores import Store, UsageReader
+from gitsync.sync.usage import UnfinishedRun
 from gitsync.workflow.references import iter_calls
 from gitsync.workflow.types import Document, Json, Key
 from gitsync.workflow.versions import version_digest
 
 _PART: Final = re.compile(r"\.(?:(then|else|body|try|catch)\.)?steps\[([0-9]{1,6})\]")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class UnfinishedRun:
-    """One run that has not ended.
-
-    path: of the step that it is at, ``None`` where the database doesn't say. waits_for: in words, empty where it
-    runs. is_pinned: its engine refuses to go on with any other content of its version.
-    """
-
-    key: Key
-    version: int
-    run_id: str
-    status: str
-    path: str | None = None
-    waits_for: str = ""
-    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,36 +219,31 @@ class Flight:
 NO_FLIGHT: Final = Flight()
 
 
-class RunsSide(Side, Protocol):
-    """A side that knows the runs of its workflows, and who calls them."""
-
-    def unfinished_runs(self, keys: Collection[Key]) -> Sequence[UnfinishedRun]:
-        """Return the runs of `keys` that have not ended."""
-
-    def callers(self, keys: Collection[Key]) -> frozenset[Key]:
-        """Return the keys of workflows that call one of `keys`, in whatever version."""
-
-
-def look_in_flight(changes: Sequence[Change], *, source: Side, target: RunsSide, in_place: bool) -> Flight:
+def look_in_flight(
+    changes: Sequence[Change], *, source: Store, target: Store, usage: UsageReader, in_place: bool
+) -> Flight:
     """Return what `changes` would do to the unfinished runs of the target, and to callers of versions that go."""
     touched = [change for change in changes if change.action is not Action.CREATE]
     if not touched:
         return NO_FLIGHT
     keys = [change.key for change in touched]
-    runs = target.unfinished_runs(keys)
+    runs = usage.unfinished_runs(keys)
     before = dict(target.load(keys))
     after = dict(source.load([change.key for change in touched if change.action is Action.UPDATE]))
     fates = find_fates(touched, runs, before=before, after=after, in_place=in_place)
     removed = removed_versions(before, after)
-    calls = find_broken_calls(_callers(target, removed, after), removed) if removed else []
+    calls = (
+        find_broken_calls(_callers(target, usage.callers(removed), removed, after), removed)
+        if removed
+        else []
+    )
     return Flight(fates, calls)
 
 
 def _callers(
-    target: RunsSide, removed: Collection[Key], after: Mapping[Key, Document]
+    target: Store, keys: Collection[Key], removed: Collection[Key], after: Mapping[Key, Document]
 ) -> list[tuple[Key, Document]]:
-    """The callers of workflows that lose a version, as they will be; those that go themselves are left out."""
-    keys = target.callers(removed)
+    """Return the callers `keys` of workflows that lose a version, as they will be, without those that go themselves."""
     staying = [
         (key, document) for key, document in target.load(keys) if key not in after and key not in removed
     ]

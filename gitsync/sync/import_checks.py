@@ -9,8 +9,8 @@ from gitsync.errors import Conflict, InvalidInput, PlanStale, Problem, plural
 from gitsync.rules.calls import check_dependencies, check_references, missing_dependencies
 from gitsync.rules.rule import Severity
 from gitsync.rules.validator import Validator, forgive
-from gitsync.sync.compare import LedgerSide
 from gitsync.sync.model import Mark
+from gitsync.sync.stores import Target
 from gitsync.workflow.bundle import Bundle
 from gitsync.workflow.references import raw_calls
 from gitsync.workflow.registry import Registry
@@ -104,7 +104,8 @@ def check_expected(
 
 def check_existing(
     bundle: Bundle,
-    target: LedgerSide,
+    target: Target,
+    ids: Mapping[Key, str],
     *,
     update: bool,
     wanted: Mapping[Key, Digest],
@@ -114,7 +115,7 @@ def check_existing(
     existing = [key for key in wanted if key in there]
     if update:
         existing = [key for key in existing if there[key] != wanted[key]]
-        marks = target.marks(existing) if target.has_ledger else {}
+        marks = target.ledger.marks(existing) if target.ledger is not None else {}
         existing = [key for key in existing if not _is_as_written(there[key], marks.get(key, ()))]
     if not existing:
         return
@@ -124,11 +125,11 @@ def check_existing(
         code="WORKFLOW_KEY_CONFLICT",
         details={
             "workflowKey": existing[0],
-            "existingWorkflowId": target.ids[existing[0]],
+            "existingWorkflowId": ids[existing[0]],
             "conflicts": [
                 {
                     "key": key,
-                    "existingWorkflowId": target.ids[key],
+                    "existingWorkflowId": ids[key],
                     "state": "exists",
                     "repository": wanted[key],
                     "database": there[key],

@@ -13,7 +13,6 @@ from typing import Protocol
 from gitsync.errors import Problem
 from gitsync.rules.rule import Severities
 from gitsync.rules.validator import Validator
-from gitsync.sync.compare import LedgerSide
 from gitsync.sync.import_checks import (
     check_calls,
     check_existing,
@@ -22,10 +21,11 @@ from gitsync.sync.import_checks import (
     check_rules,
 )
 from gitsync.sync.limits import Limits
-from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind, Side, Unreadable
+from gitsync.sync.model import Action, Applied, Change, Deployment, MarkKind
 from gitsync.sync.plan import Plan, check_readable, find_excess
 from gitsync.sync.protection import check_obstacles, find_obstacles, find_rewritten
-from gitsync.sync.usage import Protection
+from gitsync.sync.stores import Store, Target
+from gitsync.sync.usage import Protection, Surroundings
 from gitsync.workflow.bundle import Bundle, iter_loose_calls, link_calls
 from gitsync.workflow.canonical import document_digest
 from gitsync.workflow.references import called_keys
@@ -33,23 +33,12 @@ from gitsync.workflow.registry import Registry
 from gitsync.workflow.types import Digest, Document, Key
 
 
-class BundleSource(Side, Protocol):
+class BundleSource(Store, Protocol):
     """A bundle that has been read."""
 
     @property
     def content(self) -> Bundle:
         """What it holds."""
-
-
-class ImportTarget(LedgerSide, Protocol):
-    """A side that knows its workflows' ids without reading the workflows."""
-
-    @property
-    def twins(self) -> Mapping[Key, Unreadable]:
-        """The keys that several workflows have."""
-
-    def list_ids(self) -> Mapping[Key, str]:
-        """Key → id of every workflow that has a key of its own; ``twins`` has the keys of several afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +76,7 @@ class PlannedImport:
 
 
 def plan_import(
-    source: BundleSource, target: ImportTarget, *, registry: Registry | None, policy: ImportPolicy
+    source: BundleSource, target: Target, *, registry: Registry | None, policy: ImportPolicy
 ) -> PlannedImport:
     """What the import would do; nothing is written.
 
@@ -98,21 +87,23 @@ def plan_import(
     bundle = source.content
     if registry is not None:
         check_needs(bundle, registry)
-    number = target.newest_number() if target.has_ledger else 0
-    ids = target.list_ids()
+    number = target.ledger.newest_number() if target.ledger is not None else 0
     documents = bundle.documents
-    link_calls(documents, {workflow_id: key for key, workflow_id in ids.items()})
-    check_readable({*documents, *chain(*map(called_keys, documents.values()))}, target.twins)
-    check_calls(bundle, ids.keys() | documents.keys())
-    wanted = source.snapshot().digests
-    held = dict(target.load(wanted.keys() & ids.keys()))
+    with target.open() as session:
+        index = session.index
+        ids = index.ids
+        link_calls(documents, {workflow_id: key for key, workflow_id in ids.items()})
+        check_readable({*documents, *chain(*map(called_keys, documents.values()))}, index.twins)
+        check_calls(bundle, ids.keys() | documents.keys())
+        wanted = source.snapshot().digests
+        held = dict(session.load(wanted.keys() & ids.keys()))
     there = {key: document_digest(document) for key, document in held.items()}
     if policy.expected is not None:
         check_expected(policy.expected, wanted, there)
     differing = [key for key in sorted(wanted) if there.get(key) != wanted[key]]
     problems = check_rules(bundle, differing, held, Validator(registry, policy.rules))
     if not policy.force:
-        check_existing(bundle, target, update=policy.update, wanted=wanted, there=there)
+        check_existing(bundle, target, ids, update=policy.update, wanted=wanted, there=there)
     changes = tuple(
         Change(key, Action.UPDATE if key in there else Action.CREATE, there.get(key), wanted[key])
         for key in differing
@@ -131,7 +122,7 @@ def plan_import(
 
 
 def apply_import(
-    planned: PlannedImport, source: BundleSource, target: LedgerSide, *, dry_run: bool = False
+    planned: PlannedImport, source: BundleSource, target: Target, *, dry_run: bool = False
 ) -> Applied:
     """Write the import in one transaction, or nothing where it is dry or empty."""
     if dry_run or not planned.changes:
@@ -147,7 +138,7 @@ def _protect(
     changes: Sequence[Change],
     documents: Mapping[Key, Document],
     held: Mapping[Key, Document],
-    target: LedgerSide,
+    target: Target,
     policy: ImportPolicy,
 ) -> Protection:
     """What the import may do to what hangs on its workflows; raises Refused for anything it may not."""
@@ -155,6 +146,6 @@ def _protect(
     before, after = (((key, source[key]) for key in updated) for source in (held, documents))
     rewritten = find_rewritten(before, after)
     protection = Protection(rewritten, discard_runs=policy.discard_runs, force=policy.force)
-    around = target.look_around(changes)
+    around = Surroundings() if target.usage is None else target.usage.look_around(changes)
     check_obstacles(find_obstacles(changes, around, protection, in_place=policy.in_place))
     return protection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,11 @@ class Index:
     keys_by_id: Mapping[str, Key]
     unkeyed: Sequence[Unkeyed] = ()
     twins: Mapping[Key, Unreadable] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> Collection[Key]:
+        """Every key that some workflow has."""
+        return self.ids.keys() | self.twins.keys()
 
 
 def make_index(rows: Iterable[Sequence[Any]]) -> Index:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gitsync.errors import AccessDenied
-from gitsync.sync.compare import Comparison, LedgerSide, MakeHistory
+from gitsync.sync.compare import Comparison, MakeHistory
 from gitsync.sync.model import Deployment, Mark, MarkKind
 from gitsync.sync.states import State, in_step_mark
+from gitsync.sync.stores import Target
 from gitsync.workflow.types import Key
 
 
 def in_step_marks(
     comparison: Comparison,
     *,
-    target: LedgerSide,
+    target: Target,
     history: MakeHistory,
     commit: str,
     but: Collection[Key] = (),
@@ -23,9 +24,9 @@ def in_step_marks(
 
     but: keys whose files aren't committed, which stand in step with no commit.
     """
-    if not target.has_ledger or set(commit) == {"0"}:
+    if target.ledger is None or set(commit) == {"0"}:
         return {}
-    recent = target.recent_marks()
+    recent = target.ledger.recent_marks()
     in_step = {entry.key: entry.database for entry in comparison.entries if entry.state is State.IN_SYNC}
     if not comparison.is_selected and not comparison.database.may_hide:
         gone = recent.keys() - comparison.files.keys() - comparison.database.keys
@@ -46,11 +47,11 @@ def in_step_marks(
     return {key: mark for key, mark in found.items() if mark is not None}
 
 
-def record_quietly(target: LedgerSide, deployment: Deployment) -> int | None:
+def record_quietly(target: Target, deployment: Deployment) -> int | None:
     """Note marks where there is something to note and the right to; a reader leaves none."""
-    if not target.has_ledger or not deployment.marks:
+    if target.ledger is None or not (deployment.marks and target.capabilities.has_ledger):
         return None
     try:
-        return target.record(deployment)
+        return target.ledger.record(deployment)
     except AccessDenied:
         return None

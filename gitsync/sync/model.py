@@ -1,16 +1,19 @@
-"""What the reconciler asks of a side, and the values that pass between them."""
+"""The values that pass between the reconciler and the places that hold workflows."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TypeAlias
 
 from gitsync.errors import GitsyncError
 from gitsync.sync.usage import Protection
-from gitsync.workflow.types import Digest, Document, Key
+from gitsync.workflow.types import Digest, Key
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Is told (done, total) while workflows are read."""
 
 
 class Action(enum.StrEnum):
@@ -60,7 +63,7 @@ class Mark:
 class Capabilities:
     """What a store can do and what it cannot, told before anything is written to it.
 
-    name: what a person calls it. writes: it can be written to at all. has_ledger: it remembers deployments.
+    noun: what messages call it. has_ledger: it remembers deployments.
     deletes: over whatever way it is written. links_new: calls between workflows that one write creates.
     keeps_system: ``isSystem`` is told and kept. compares: refuses, in the transaction that writes, what is no longer
     as expected. takes_actor: the environment's actor becomes the author of what is created. overwrites_as_told: ids
@@ -70,8 +73,7 @@ class Capabilities:
     denied: why whoever asks may write nothing, ``None`` while nothing says so.
     """
 
-    name: str
-    writes: bool = True
+    noun: str
     has_ledger: bool = False
     deletes: bool = True
     links_new: bool = True
@@ -109,23 +111,45 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one side holds at a revision: key → digest, and what it cannot name or show.
+    """What a store held when it was read: key → digest, and what it cannot name or show.
 
     warnings: things a person should know that stop nothing (an unresolved call, say). may_hide: why what is there may
-    not all be shown, empty where it is known to be.
+    not all be shown, empty where it is known to be. raw_calls: key → ids that it calls and that belong to no key.
+    number: of the newest deployment that the store remembers, 0 where there is none. make_ids: gives key → id of what
+    has a digest, which few ask for.
     """
 
-    revision: str
     digests: Mapping[Key, Digest]
     unkeyed: Sequence[Unkeyed] = ()
     warnings: Sequence[str] = ()
     unreadable: Mapping[Key, Unreadable] = field(default_factory=dict)
     may_hide: str = ""
+    raw_calls: Mapping[Key, frozenset[str]] = field(default_factory=dict)
+    number: int = 0
+    make_ids: Callable[[], Mapping[Key, str]] = field(default=dict, repr=False, compare=False)
+
+    @property
+    def ids(self) -> Mapping[Key, str]:
+        """Key → id in the store, of what has a digest."""
+        return self.make_ids()
 
     @property
     def keys(self) -> AbstractSet[Key]:
         """Of all that is there, what cannot be shown included."""
         return self.digests.keys() | self.unreadable.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedFiles:
+    """What git holds of workflows, for a store that does not tell all that a file says.
+
+    digests: of the files. system_keys: those that say ``isSystem``. known: of digests, those of any content that git
+    has.
+    """
+
+    digests: Mapping[Key, Digest] = field(default_factory=dict)
+    system_keys: frozenset[Key] = frozenset()
+    known: Callable[[Collection[Digest]], Collection[str]] = frozenset
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +174,8 @@ class Deployment:
 class Applied:
     """What an apply did: key → id in the target, and the versions that it created.
 
-    kept: what held something else by then than the plan had seen, and was left alone.
+    kept: what held something else by then than the plan had seen, and was left alone. warnings: what a person should
+    know of what was written.
     """
 
     created: Mapping[Key, str] = field(default_factory=dict)
@@ -158,26 +183,4 @@ class Applied:
     versions: Mapping[Key, Sequence[int]] = field(default_factory=dict)
     number: int | None = None
     kept: frozenset[Key] = frozenset()
-
-
-class Side(Protocol):
-    """A place that holds workflows: a repository, a database, a bundle."""
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do."""
-
-    def snapshot(self) -> Snapshot:
-        """Everything held, by one consistent read."""
-
-    def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
-        """The documents of `keys` in normal form, ordered by key; streamed, never all at once."""
-
-    def apply(
-        self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
-    ) -> Applied:
-        """Make all changes or none; raises PlanStale where the side holds something else than ``before``.
-
-        documents: of the creates and updates, in the order of `changes`, ordered by key; a side that tries again
-        reads them again.
-        """
+    warnings: Sequence[str] = ()

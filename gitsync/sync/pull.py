@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, Refused, plural
-from gitsync.sync.compare import Comparison, LedgerSide, MakeHistory
+from gitsync.sync.compare import Comparison, MakeHistory
 from gitsync.sync.limits import Limits
 from gitsync.sync.marks import in_step_marks, record_quietly
-from gitsync.sync.model import Action, Change, Deployment, Mark, MarkKind, Side
+from gitsync.sync.model import Action, Change, Deployment, Mark, MarkKind
 from gitsync.sync.plan import (
     Entry,
     Plan,
@@ -22,6 +22,7 @@ from gitsync.sync.plan import (
     resolve_hint,
 )
 from gitsync.sync.states import NO_BASE, State
+from gitsync.sync.stores import Store, Target
 from gitsync.workflow.references import is_reference, replaced_calls
 from gitsync.workflow.types import Digest, Key
 
@@ -135,7 +136,7 @@ def _empty_source(comparison: Comparison) -> Refused | None:
     )
 
 
-def find_dangling(comparison: Comparison, *, database: LedgerSide, files: Side) -> Comparison:
+def find_dangling(comparison: Comparison, *, database: Store, files: Store) -> Comparison:
     """Return the comparison with those entries noted whose file calls by key where the database's call leads nowhere.
 
     An id that no workflow has means nothing in any other database, so it never takes a reference's place.
@@ -143,7 +144,7 @@ def find_dangling(comparison: Comparison, *, database: LedgerSide, files: Side) 
     unkeyed_ids = {row.workflow_id.lower() for row in comparison.database.unkeyed}
 
     def noted(entry: Entry) -> Entry:
-        called_ids = database.raw_calls.get(entry.key, frozenset())
+        called_ids = comparison.database.raw_calls.get(entry.key, frozenset())
         dead_ids = {
             called for called in called_ids if not is_reference(called) and called.lower() not in unkeyed_ids
         }
@@ -159,7 +160,7 @@ def find_dangling(comparison: Comparison, *, database: LedgerSide, files: Side) 
     return replace(comparison, entries=tuple(map(noted, comparison.entries)))
 
 
-def _replaced(key: Key, dead_ids: Collection[str], database: Side, files: Side) -> frozenset[str]:
+def _replaced(key: Key, dead_ids: Collection[str], database: Store, files: Store) -> frozenset[str]:
     try:
         committed = next((document for _, document in files.load([key])), None)
     except InvalidInput:
@@ -249,7 +250,7 @@ def record_pull(
     changes: Sequence[Change],
     comparison: Comparison,
     *,
-    source: LedgerSide,
+    source: Target,
     history: MakeHistory,
     head: str,
     uncommitted: Collection[Key] = (),
@@ -261,7 +262,7 @@ def record_pull(
     """
     marks = in_step_marks(comparison, target=source, history=history, commit=head, but=uncommitted)
     if changes:
-        recent = source.recent_marks() if source.has_ledger else {}
+        recent = {} if source.ledger is None else source.ledger.recent_marks()
         marks |= _pull_marks(changes, recent=recent, head=head)
     deployment = Deployment(MarkKind.PULL, head, marks, comparison.number)
     record_quietly(source, deployment)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitsync.errors import Conflict, GitsyncError, InvalidInput, Problem, Refused, plural
-from gitsync.sync.compare import Comparison, FileSide, LedgerSide, MakeHistory
+from gitsync.sync.compare import Comparison, MakeHistory
 from gitsync.sync.flight import NO_FLIGHT, look_in_flight
 from gitsync.sync.limits import Limits
 from gitsync.sync.marks import in_step_marks, record_quietly
-from gitsync.sync.model import Action, Applied, Change, Deployment, Mark, MarkKind, Side
+from gitsync.sync.model import Action, Applied, Change, Deployment, Mark, MarkKind
 from gitsync.sync.plan import (
     Entry,
     Plan,
@@ -23,7 +23,8 @@ from gitsync.sync.plan import (
 )
 from gitsync.sync.protection import find_obstacles, find_rewritten, obstacle_error
 from gitsync.sync.states import State
-from gitsync.sync.usage import Protection
+from gitsync.sync.stores import FileStore, Store, Target
+from gitsync.sync.usage import Protection, Surroundings
 from gitsync.workflow.references import is_reference
 from gitsync.workflow.types import Document, Key
 
@@ -54,8 +55,8 @@ def plan_push(
     comparison: Comparison,
     options: PushOptions,
     *,
-    source: FileSide,
-    target: LedgerSide,
+    source: FileStore,
+    target: Target,
     changes: tuple[Change, ...] | None = None,
     describe: Describe = lambda _: {},
     unsupported: Callable[[Plan], GitsyncError | None] = lambda _: None,
@@ -78,7 +79,7 @@ def plan_push(
     objections = [
         _empty_source(comparison),
         comparison.prune_error() if options.prune else None,
-        _invalid_files(plan, find_problems(plan, comparison, source=source, raw_calls=target.raw_calls)),
+        _invalid_files(plan, find_problems(plan, comparison, source=source)),
         *([] if options.skip_conflicts else _conflicts(plan, options, describe)),
         find_unreadable(_called(plan, comparison), comparison.database.unreadable),
         find_excess(plan, options.limits),
@@ -91,18 +92,19 @@ def plan_push(
     return plan if is_told else replace(plan, flight=NO_FLIGHT)
 
 
-def _protected(plan: Plan, options: PushOptions, *, source: Side, target: LedgerSide) -> Plan:
+def _protected(plan: Plan, options: PushOptions, *, source: Store, target: Target) -> Plan:
     """`plan` with what it does to what hangs on its workflows, and what refuses that."""
     updated = [change.key for change in plan.changes if change.action is Action.UPDATE]
     is_asked = options.in_place or not options.force  # else nothing depends on it
     rewritten = find_rewritten(target.load(updated), source.load(updated)) if updated and is_asked else {}
     protection = Protection(rewritten, discard_runs=options.discard_runs, force=options.force)
-    around = target.look_around(plan.changes)
+    usage = target.usage
+    around = Surroundings() if usage is None else usage.look_around(plan.changes)
     obstacles = find_obstacles(plan.changes, around, protection, in_place=options.in_place)
     is_told = obstacles or options.discard_runs or options.force
     flight = (
-        look_in_flight(plan.changes, source=source, target=target, in_place=options.in_place)
-        if is_told
+        look_in_flight(plan.changes, source=source, target=target, usage=usage, in_place=options.in_place)
+        if is_told and usage is not None
         else NO_FLIGHT
     )
     recreated = {around.ids[key] for key in updated if key in around.ids}
@@ -147,10 +149,9 @@ def _conflicts(plan: Plan, options: PushOptions, describe: Describe) -> list[Git
     return find_conflicts(plan, policy=options.policy, words=words)
 
 
-def find_problems(
-    plan: Plan, comparison: Comparison, *, source: FileSide, raw_calls: Mapping[Key, frozenset[str]]
-) -> list[Problem]:
-    """All faults of the files that the plan would write, and of files that can be no workflow."""
+def find_problems(plan: Plan, comparison: Comparison, *, source: FileStore) -> list[Problem]:
+    """Return all faults of the files that the plan would write, and of files that can be no workflow."""
+    raw_calls = comparison.database.raw_calls
     problems = [] if comparison.is_selected else list(source.strays)
     written = [change for change in plan.changes if change.action is not Action.DELETE]
     gone = {change.key for change in plan.changes if change.action is Action.DELETE}
@@ -182,8 +183,8 @@ def apply_push(
     comparison: Comparison,
     options: PushOptions,
     *,
-    source: FileSide,
-    target: LedgerSide,
+    source: FileStore,
+    target: Target,
     history: MakeHistory,
 ) -> Applied:
     """Write the plan in one transaction, and note what was found in step."""
@@ -219,7 +220,7 @@ def _called(plan: Plan, comparison: Comparison) -> frozenset[Key]:
 class Loading:
     """Documents of a side that are read anew each time that somebody goes through them."""
 
-    side: Side
+    side: Store
     keys: Sequence[Key]
 
     def __iter__(self) -> Iterator[tuple[Key, Document]]:

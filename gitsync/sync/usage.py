@@ -39,6 +39,23 @@ class Usage:
         return ", ".join(parts)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class UnfinishedRun:
+    """One run that has not ended.
+
+    path: of the step that it is at, ``None`` where the database doesn't say. waits_for: in words, empty where it
+    runs. is_pinned: its engine refuses to go on with any other content of its version.
+    """
+
+    key: Key
+    version: int
+    run_id: str
+    status: str
+    path: str | None = None
+    waits_for: str = ""
+    is_pinned: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One draft or published version in the database that calls a workflow by its id.

@@ -13,6 +13,7 @@ import pytest
 from gitsync.stores.database.tokens import Role
 from gitsync.stores.http.store import Api
 from gitsync.workflow.registry import ActionOffer, Registry
+from gitsync.workflow.types import Key
 from tests.support.editor import Editor
 from tests.support.git import make_repository
 from tests.support.instance import make_instance
@@ -128,7 +129,12 @@ def test_an_edit_in_the_last_moment_is_never_overwritten(
     loop.commit(a="A1")
     succeeded(hosted.gitsync("push"))
     loop.commit(a="A2", b="B1")
-    monkeypatch.setattr(Api, "_check_fresh", lambda *_: loop.editor.save("a", "in the last moment"))
+
+    def edit(*_: object) -> dict[Key, str]:
+        loop.editor.save("a", "in the last moment")
+        return {}
+
+    monkeypatch.setattr(Api, "_check_fresh", edit)
 
     ran = hosted.gitsync("push", "--update")
 

@@ -429,8 +429,7 @@ def test_what_a_snapshot_was_told_to_keep_is_loaded_as_it_was_then(instance: Ins
     instance.push(make_workflow("a"), make_workflow("b"))
     held = instance.digests()
     with instance.open() as reader:
-        reader.expect({Key("a"): held[Key("a")]})
-        reader.snapshot()
+        reader.snapshot(keep={Key("a"): held[Key("a")]})
 
         instance.push(make_workflow("a", name="Later"), make_workflow("b", name="Later"), in_place=True)
 
@@ -453,7 +452,7 @@ def test_writing_without_a_ledger_says_how_to_make_one_and_reading_needs_none(tm
 
     with instance.open() as database:
         facts = (
-            database.has_ledger,
+            database.capabilities.has_ledger,
             database.newest_number(),
             database.recent_marks(),
             database.marks([Key("w")]),

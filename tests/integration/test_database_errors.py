@@ -164,7 +164,7 @@ def test_a_role_that_may_only_read_reads_everything_and_writes_nothing(postgres_
 
         instance.editor.execute(f'REVOKE SELECT ON gitsync_deployments FROM "{role}"')
         with reader.open() as database:
-            assert (database.has_ledger, list(database.snapshot().digests)) == (False, ["w"])
+            assert (database.capabilities.has_ledger, list(database.snapshot().digests)) == (False, ["w"])
 
         instance.editor.execute(f'REVOKE SELECT ON workflow_definition_versions FROM "{role}"')
         error = open_error(reader.url, tenant=TENANT)

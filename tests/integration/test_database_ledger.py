@@ -182,9 +182,9 @@ def test_ten_thousand_keys_are_asked_for_at_once(instance: Instance) -> None:
     assert sorted(found) == ["w0", "w1", "w2"]
 
 
-def test_the_snapshot_s_revision_is_the_newest_deployment(instance: Instance) -> None:
+def test_a_snapshot_names_the_newest_deployment(instance: Instance) -> None:
     instance.push(make_workflow("w"))
     record(instance, w=push_mark("1"))
 
     with instance.open() as database:
-        assert database.snapshot().revision == "2"
+        assert database.snapshot().number == 2

@@ -130,7 +130,7 @@ def test_calls_become_references_and_ids_again(instance: Instance) -> None:
 
     with instance.open() as database:
         snapshot = database.snapshot()
-        ids = dict(database.ids)
+        ids = dict(snapshot.ids)
     draft = instance.editor.row("caller")["draft_definition"]
     text = draft if isinstance(draft, str) else json.dumps(draft)
     assert [ids[Key("called")] in text, text.count(ids[Key("caller")]), "key:" in text] == [True, 2, False]
@@ -143,9 +143,8 @@ def test_a_call_of_an_unknown_id_stays_and_is_warned_of(instance: Instance) -> N
 
     with instance.open() as database:
         snapshot = database.snapshot()
-        raw_calls = dict(database.raw_calls)
 
-    assert raw_calls == {"caller": {unkeyed, "gone"}}
+    assert snapshot.raw_calls == {"caller": {unkeyed, "gone"}}
     assert len(snapshot.warnings) == 1
     assert "caller" in snapshot.warnings[0]
     assert unkeyed in snapshot.warnings[0]
@@ -213,8 +212,7 @@ def test_progress_ends_at_the_total(instance: Instance) -> None:
     told: list[tuple[int, int]] = []
 
     with instance.open() as database:
-        database.on_progress = lambda done, total: told.append((done, total))
-        database.snapshot()
+        database.snapshot(progress=lambda done, total: told.append((done, total)))
 
     assert told == [(3, 3)]
 

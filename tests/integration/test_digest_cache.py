@@ -53,9 +53,9 @@ def test_a_second_look_reads_nothing_and_finds_the_same(watched: Watched) -> Non
     again = watched.check(read=0)
 
     assert [row.name for row in again.snapshot.unkeyed] == ["Has no key"]
-    assert again.raw_calls == {"caller": {UNKEYED}}
+    assert again.snapshot.raw_calls == {"caller": {UNKEYED}}
     assert any(UNKEYED in warning for warning in again.snapshot.warnings)
-    assert again.ids[Key("callee")] == CALLEE
+    assert again.snapshot.ids[Key("callee")] == CALLEE
     (file,) = watched.files
     assert file.parent.name == "gitsync"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from gitsync.stores.database.cache import DigestCache, Remembered
 from gitsync.sync.model import Snapshot
-from gitsync.workflow.types import Key
 from tests.support import figures
 from tests.support.documents import call, steps
 from tests.support.editor import Editor
@@ -30,14 +29,12 @@ class Look:
     """What a snapshot gave, and how many documents it read."""
 
     snapshot: Snapshot
-    ids: Mapping[Key, str]
-    raw_calls: Mapping[Key, frozenset[str]]
     read: int
 
     @property
     def content(self) -> tuple[object, ...]:
         """All but the effort."""
-        return self.snapshot, dict(self.ids), dict(self.raw_calls)
+        return self.snapshot, dict(self.snapshot.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +71,8 @@ def look(instance: Instance, **options: Any) -> Look:
     """A look with the options of `Instance.open`."""
     read = [0]
     with instance.open(**options) as database:
-        database.on_progress = lambda _, total: read.append(total)
-        snapshot = database.snapshot()
-        return Look(snapshot, database.ids, database.raw_calls, read[-1])
+        snapshot = database.snapshot(progress=lambda _, total: read.append(total))
+        return Look(snapshot, read[-1])
 
 
 CALLEE = "c0000000-0000-4000-8000-00000000000c"

@@ -7,7 +7,7 @@ from typing import Final
 from gitsync.sync.model import Capabilities
 
 DATABASE: Final = Capabilities(
-    name="a database",
+    noun="database",
     has_ledger=True,
     takes_actor=True,
     complete_hint="let a policy show this role all rows of the tenant, or give it BYPASSRLS (`gitsync db check`)",

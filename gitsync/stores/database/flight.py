@@ -9,8 +9,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, selec
 
 from gitsync.stores.database.product import RUNS, WAIT_COLUMNS, WAITS, needed
 from gitsync.stores.database.tables import Tables
-from gitsync.sync.flight import UnfinishedRun
-from gitsync.sync.usage import ENDED
+from gitsync.sync.usage import ENDED, UnfinishedRun
 from gitsync.workflow.types import Key
 
 MOST: Final = 500

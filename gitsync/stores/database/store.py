@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -31,20 +32,21 @@ from gitsync.stores.database.schema import Found, check_tables, check_tenant, lo
 from gitsync.stores.database.spool import Spool
 from gitsync.stores.database.tables import Tables, tables_of
 from gitsync.stores.database.usage import find_calls, read_surroundings
-from gitsync.sync.flight import UnfinishedRun
+from gitsync.sync.index import Index
 from gitsync.sync.model import (
     Action,
     Applied,
     Capabilities,
     Change,
+    CommittedFiles,
     Deployment,
     Mark,
+    Progress,
     Snapshot,
-    Unkeyed,
-    Unreadable,
 )
 from gitsync.sync.plan import check_readable, warn_of_hiding
-from gitsync.sync.usage import Surroundings
+from gitsync.sync.stores import Ledger, UsageReader
+from gitsync.sync.usage import Surroundings, UnfinishedRun
 from gitsync.workflow.references import warn_of_calls
 from gitsync.workflow.types import Digest, Document, Key
 
@@ -62,8 +64,6 @@ class Database:
     where the engine is its own. new_tenant: the tenant may be one without workflows where others have some.
     cache: a folder to keep digests in between runs; ``None`` to read every document. engine: one to use instead
     of an engine of its own, of the same database, and to leave open.
-    After `snapshot`, ``ids`` has each key's id, and ``raw_calls`` the ids that a key calls and that belong
-    to no key. `list_ids` and `load` set ``ids`` as well, as they saw them.
     Raises ConfigError, DatabaseError or AccessDenied on entering.
     """
 
@@ -83,10 +83,6 @@ class Database:
     ) -> None:
         self.address: Final = mask_url(url)
         self.environment: Final = environment
-        self.raw_calls: Mapping[Key, frozenset[str]] = {}
-        self.unkeyed: Sequence[Unkeyed] = ()
-        self.twins: Mapping[Key, Unreadable] = {}
-        self.on_progress: Callable[[int, int], None] | None = None
         self._url = parse_url(url)
         self._tenant = tenant
         self._actor = _parse_actor(actor)
@@ -96,7 +92,6 @@ class Database:
         self._has_own_engine = engine is None
         self._engine = engine or make_engine(url, command=command, lock_timeout=lock_timeout)
         self._spool: Spool | None = None
-        self._read_ids: Callable[[], Mapping[Key, str]] = dict
         self._found: Tables | None = None
         self._loading: WeakSet[Generator[tuple[Key, Document]]] = WeakSet()
 
@@ -123,21 +118,25 @@ class Database:
             self._engine.dispose()
 
     @property
-    def ids(self) -> Mapping[Key, str]:
-        """Key → id, as the last snapshot has seen them."""
-        return self._read_ids()
-
-    @property
     def capabilities(self) -> Capabilities:
         """What a database can do, with or without a ledger."""
-        return replace(DATABASE, has_ledger=self.has_ledger)
+        return replace(DATABASE, has_ledger=self._has_ledger)
 
     @property
-    def has_ledger(self) -> bool:
-        """Whether the database remembers deployments, which writing needs."""
+    def ledger(self) -> Ledger:
+        """Its own: what it remembers of deployments, which writing needs."""
+        return self
+
+    @property
+    def usage(self) -> UsageReader:
+        """Its own: what it tells of runs, schedules and callers."""
+        return self
+
+    @property
+    def _has_ledger(self) -> bool:
         return self._tables.found.has_ledger
 
-    def require_ledger(self) -> None:
+    def check_writable(self) -> None:
         """Raise before any work is done for a write that cannot be made or noted; see `ledger.check_writable`."""
         ledger.check_writable(self._tables.found)
 
@@ -150,17 +149,21 @@ class Database:
             own = self._server_identity(connection)
         return hashlib.sha256(f"{own}/{self._tables.ledger_tenant}".encode()).hexdigest()[:16]
 
-    def expect(self, files: Mapping[Key, Digest]) -> None:
-        """Let the next snapshot keep the documents that differ from `files`, for `load` to give as it saw them."""
-        if self._spool is not None:
-            self._spool.close()
-        self._spool = Spool(files)
+    def snapshot(
+        self,
+        *,
+        keep: Mapping[Key, Digest] | None = None,
+        files: CommittedFiles | None = None,
+        progress: Progress | None = None,
+    ) -> Snapshot:
+        """Read everything the tenant has, by one consistent read; no document is held in memory.
 
-    def snapshot(self) -> Snapshot:
-        """Key → digest of everything the tenant has, by one consistent read; no document is held.
-
+        See `Target.snapshot`; `files` tell a database nothing, since it keeps all that they say.
         Raises ConfigError (UNKNOWN_TENANT) for a tenant without rows where others have some.
         """
+        if self._spool is not None:
+            self._spool.close()
+        self._spool = None if keep is None else Spool(keep)
         with self._reading() as connection:
             reader = ContentReader(
                 connection,
@@ -169,18 +172,19 @@ class Database:
                 new_tenant=self._new_tenant,
                 spool=self._spool,
             )
-            content = reader.read(self._report)
-            number = ledger.newest_number(connection, self._tables) if self.has_ledger else 0
+            content = reader.read(_every_so_often(progress))
+            number = ledger.newest_number(connection, self._tables) if self._has_ledger else 0
             may_hide = self._may_hide(connection)
         reader.keep()
-        self._read_ids, self.raw_calls = content.ids, content.raw_calls
         return Snapshot(
-            str(number),
             content.digests,
             content.unkeyed,
             (*self._tenant_warnings(), *warn_of_calls(content.raw_calls), *warn_of_hiding(may_hide)),
             content.unreadable,
             may_hide,
+            content.raw_calls,
+            number,
+            content.ids,
         )
 
     def may_hide(self) -> str:
@@ -192,20 +196,16 @@ class Database:
         hiding = find_hiding(connection, self._tables)
         return f"row-level security may hide rows of {' and '.join(hiding)} from this role" if hiding else ""
 
-    def list_ids(self) -> Mapping[Key, str]:
-        """Key → id of everything that has a key of its own, no document read; ``unkeyed`` and ``twins`` have the rest.
-
-        Raises as `snapshot` does.
-        """
+    @contextmanager
+    def open(self) -> Iterator[DatabaseSession]:
+        """Begin one consistent read."""
         with self._reading() as connection:
-            index = read_index(connection, self._tables, new_tenant=self._new_tenant)
-        self._read_ids, self.unkeyed, self.twins = (lambda: index.ids), index.unkeyed, index.twins
-        return index.ids
+            yield DatabaseSession(connection, self._tables, new_tenant=self._new_tenant)
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
-        """The documents of `keys` that are there, ordered by key, streamed in one consistent read.
+        """Yield the documents of `keys` that are there, ordered by key, streamed in one consistent read.
 
-        It is that of the snapshot where this has kept them all (`expect`), else one of its own.
+        It is that of the snapshot where this has kept them all, else one of its own.
         Raises DatabaseError for one that cannot be read, as for a key that several workflows have.
         """
         loading = self._load(keys)
@@ -218,24 +218,19 @@ class Database:
         if self._spool is not None and self._spool.has(keys):
             yield from self._spool.read(keys)
             return
-        with self._reading() as connection:
-            index = read_index(connection, self._tables)
-            self._read_ids = lambda: index.ids
-            check_readable(keys, index.twins)
-            with closing(iter_by_key(connection, self._tables, index.keys_by_id, keys)) as rows:
-                for held in rows:
-                    yield held.key, held.document
+        with self.open() as session:
+            yield from session.load(keys)
 
     def marks(self, keys: Collection[Key]) -> Mapping[Key, tuple[Mark, ...]]:
         """All marks of `keys`, newest first."""
-        if not self.has_ledger or not keys:
+        if not self._has_ledger or not keys:
             return {}
         with self._reading() as connection:
             return ledger.marks(connection, self._tables, keys)
 
     def recent_marks(self) -> Mapping[Key, tuple[Mark, ...]]:
         """The marks of every key, newest first, down to its newest write."""
-        if not self.has_ledger:
+        if not self._has_ledger:
             return {}
         with self._reading() as connection:
             return ledger.recent_marks(connection, self._tables)
@@ -264,7 +259,7 @@ class Database:
 
     def newest_number(self) -> int:
         """The number of the tenant's newest deployment, 0 where there is none."""
-        if not self.has_ledger:
+        if not self._has_ledger:
             return 0
         with self._reading() as connection:
             return ledger.newest_number(connection, self._tables)
@@ -272,7 +267,7 @@ class Database:
     def apply(
         self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
     ) -> Applied:
-        """Make all changes and note them, or none; see `Side.apply`.
+        """Make all changes and note them, or none; see `WritableStore.apply`.
 
         Raises PlanStale, LockNotAcquired, AccessDenied, NotConverged, DatabaseError (MISSING_LEDGER).
         """
@@ -357,7 +352,7 @@ class Database:
 
     def _server_identity(self, connection: Connection) -> str:
         if not self._tables.found.is_postgresql:
-            if self.has_ledger:
+            if self._has_ledger:
                 return str(connection.execute(text("SELECT id FROM gitsync_identity")).scalar_one())
             return f"sqlite {self._url.database}"
         may_look = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
@@ -373,9 +368,45 @@ class Database:
             return [f"this database has no tenants; the tenant {self._tenant} means nothing here"]
         return []
 
-    def _report(self, done: int, total: int) -> None:
-        if self.on_progress is not None and (done % _PROGRESS_STEP == 0 or done == total):
-            self.on_progress(done, total)
+
+class DatabaseSession:
+    """One consistent read of a database, in the transaction of `connection`.
+
+    new_tenant: the tenant may be one without workflows where others have some.
+    """
+
+    def __init__(self, connection: Connection, tables: Tables, *, new_tenant: bool) -> None:
+        self._connection, self._tables, self._new_tenant = connection, tables, new_tenant
+
+    @cached_property
+    def index(self) -> Index:
+        """Which workflow has which id, by one query.
+
+        Raises ConfigError (UNKNOWN_TENANT) for a tenant without rows where others have some.
+        """
+        return read_index(self._connection, self._tables, new_tenant=self._new_tenant)
+
+    def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
+        """Yield the documents of `keys` that are there, ordered by key, streamed.
+
+        Raises DatabaseError for one that cannot be read, as for a key that several workflows have.
+        """
+        if not keys:
+            return
+        check_readable(keys, self.index.twins)
+        with closing(iter_by_key(self._connection, self._tables, self.index.keys_by_id, keys)) as rows:
+            for held in rows:
+                yield held.key, held.document
+
+
+def _every_so_often(progress: Progress | None) -> Progress:
+    """Return what tells `progress` of some of the steps, the last among them."""
+
+    def tell(done: int, total: int) -> None:
+        if progress is not None and (done % _PROGRESS_STEP == 0 or done == total):
+            progress(done, total)
+
+    return tell
 
 
 def _parse_actor(actor: str | None) -> str | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +27,10 @@ from gitsync.stores.files import Held, compare_and_set, look, remove_leftovers
 from gitsync.stores.git import ZERO, GitRepository, TreeEntry, broken_object
 from gitsync.stores.git.commits import Commits
 from gitsync.sync.limits import LARGEST
-from gitsync.sync.model import Action, Applied, Capabilities, Change, Deployment, Snapshot
+from gitsync.sync.model import Action, Applied, Capabilities, Change, CommittedFiles, Deployment, Snapshot
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.faults import locate
-from gitsync.workflow.parse import parse_again
+from gitsync.workflow.parse import parse_again, parse_json
 from gitsync.workflow.reading import parse_workflow, read_stored_document
 from gitsync.workflow.references import called_keys, may_call, raw_calls
 from gitsync.workflow.types import Digest, Document, Key
@@ -89,8 +89,8 @@ class CommitSide:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do: a commit is only read."""
-        return Capabilities(name="a commit", writes=False)
+        """What it can do."""
+        return Capabilities(noun="commit")
 
     @property
     def revision(self) -> str | None:
@@ -144,7 +144,16 @@ class CommitSide:
 
     def snapshot(self) -> Snapshot:
         """The tree as it stands: a blob that isn't in normal form has its own id here."""
-        return Snapshot(self.commit, self.blobs)
+        return Snapshot(self.blobs)
+
+    def committed_files(self) -> CommittedFiles:
+        """Return what git holds, for a store over whose way ``isSystem`` cannot be told."""
+        keys = sorted(self.blobs)
+        contents = self.git.read_blobs(self.blobs[key] for key in keys)
+        system_keys = frozenset(
+            key for key, (_, data) in zip(keys, contents, strict=True) if _is_system(data)
+        )
+        return CommittedFiles(self.blobs, system_keys, partial(self.git.have, kind="blob"))
 
     def examine(self, keys: Collection[Key], validator: Validator) -> Iterator[tuple[Key, Examined]]:
         """Each file's normal digest and all its faults; streamed, in the order of the keys."""
@@ -200,12 +209,6 @@ class CommitSide:
     def _too_large(self, key: Key, data: bytes) -> InvalidInput:
         return oversized_file(self.path(key), size=len(data), most=self.largest)
 
-    def apply(
-        self, changes: Sequence[Change], documents: Iterable[tuple[Key, Document]], deployment: Deployment
-    ) -> Applied:
-        """A commit is never written to."""
-        raise TypeError("a commit is a source; a pull writes the work tree")
-
 
 class WorkTree(CommitSide):
     """The work tree over its HEAD: what a pull compares with, and writes.
@@ -228,8 +231,8 @@ class WorkTree(CommitSide):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do: it is written."""
-        return Capabilities(name="the work tree")
+        """What it can do."""
+        return Capabilities(noun="work tree")
 
     @property
     def uncommitted(self) -> Mapping[Key, Digest | None]:
@@ -387,3 +390,15 @@ def examine(data: bytes, *, key: Key, file: str, validator: Validator, oid: Dige
     if not may_call(data):
         return Examined(digest, problems)
     return Examined(digest, problems, called_keys(document), raw_calls(document))
+
+
+def _is_system(data: bytes) -> bool:
+    """Tell whether a file's metadata say that it is a system workflow."""
+    if b"isSystem" not in data:
+        return False
+    try:
+        document = parse_json(data, file="")
+    except InvalidInput:
+        return False
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    return isinstance(metadata, dict) and metadata.get("isSystem") is True

@@ -13,6 +13,7 @@ from gitsync.sync.model import Capabilities
 class ServerKind:
     """What one kind of server can do; writer: whose credentials it takes an import from. hint: how to have them."""
 
+    name: str
     capabilities: Capabilities
     writer: str
     hint: str
@@ -32,8 +33,9 @@ _BY_HISTORY: Final = (
 )
 _COMPLETE_HINT: Final = "sign in as an administrator (`--cookie`), from whom nothing is hidden"
 PRODUCT: Final = ServerKind(
+    "the product",
     Capabilities(
-        name="the product",
+        noun="server",
         deletes=False,
         links_new=False,
         keeps_system=False,
@@ -59,8 +61,9 @@ PRODUCT: Final = ServerKind(
     "an API key is enough to read",
 )
 GITSYNC: Final = ServerKind(
+    "gitsync's own server",
     Capabilities(
-        name="gitsync's own server",
+        noun="server",
         deletes=False,
         overwrites_as_told=False,
         guards_hidden=True,

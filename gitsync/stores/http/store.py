@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,12 +21,18 @@ from gitsync.stores.http.client import PATIENCE, Client, Patience
 from gitsync.stores.http.offers import Offers, read_offers
 from gitsync.stores.http.reading import Reader, Row
 from gitsync.stores.http.sending import Import
-from gitsync.sync.flight import UnfinishedRun
 from gitsync.sync.index import Index, make_index
-from gitsync.sync.model import Applied, Capabilities, Change, Deployment, Mark, Snapshot, Unkeyed, Unreadable
+from gitsync.sync.model import (
+    Applied,
+    Capabilities,
+    Change,
+    CommittedFiles,
+    Deployment,
+    Progress,
+    Snapshot,
+)
 from gitsync.sync.plan import check_readable
 from gitsync.sync.supported import find_unsupported
-from gitsync.sync.usage import Surroundings
 from gitsync.workflow.canonical import canonical_bytes, digest_of, document_digest
 from gitsync.workflow.document import iter_definitions
 from gitsync.workflow.parse import parse_stored
@@ -35,28 +42,12 @@ from gitsync.workflow.types import Digest, Document, Key
 _PROGRESS_STEP: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """What git holds of workflows: the digests of the files, and which of them say ``isSystem``.
-
-    known: of digests, those of any content that git has.
-    """
-
-    digests: Mapping[Key, Digest] = field(default_factory=dict)
-    system_keys: frozenset[Key] = frozenset()
-    known: Callable[[Collection[Digest]], Collection[str]] = frozenset
-
-
 class Api:
     """The workflows of one server; open it in a ``with``.
 
     url: of the server. tenant: whose workflows, where the server is asked with an API key; what a session
     belongs to is the server's to say, and is compared with it. in_place: ask to keep ids, of a server that
     can be asked.
-    files: what git holds; set before `snapshot`. Since ``isSystem`` cannot be told over the product's API, a
-    workflow then counts as its file says, or as an earlier file did.
-    After `snapshot`, ``ids`` has each key's id, ``unkeyed`` what has none, and ``raw_calls`` the ids that a
-    key calls and that belong to no key.
     Raises ConfigError, ServerError or AccessDenied on entering.
     """
 
@@ -78,13 +69,7 @@ class Api:
         self._texts: dict[Key, bytes] = {}
         self._found_tenant = tenant or ""
         self.address: Final = self._client.address
-        self.ids: Mapping[Key, str] = {}
-        self.unkeyed: Sequence[Unkeyed] = ()
-        self.twins: Mapping[Key, Unreadable] = {}
-        self.raw_calls: Mapping[Key, frozenset[str]] = {}
-        self.files = Files()
-        self.system_keys: frozenset[Key] = frozenset()
-        self.on_progress: Callable[[int, int], None] | None = None
+        self._system_keys: frozenset[Key] = frozenset()
 
     def __enter__(self) -> Self:
         self._client.__enter__()
@@ -100,37 +85,13 @@ class Api:
     ) -> None:
         self._client.__exit__(kind, error, trace)
 
-    # ---------------------------------------------------------------- what a database has and a server has not
+    @property
+    def ledger(self) -> None:
+        """Nothing: a server tells nobody what it remembers of deployments; history alone says which side moved."""
 
     @property
-    def has_ledger(self) -> bool:
-        """A server tells nobody what it remembers of deployments: history alone has to say which side moved."""
-        return False
-
-    def require_ledger(self) -> None:
-        """A server needs none to be written to."""
-
-    def marks(self, keys: Collection[Key]) -> Mapping[Key, Sequence[Mark]]:
-        return {}
-
-    def recent_marks(self) -> Mapping[Key, Sequence[Mark]]:
-        return {}
-
-    def newest_number(self) -> int:
-        return 0
-
-    def look_around(self, changes: Sequence[Change]) -> Surroundings:
+    def usage(self) -> None:
         """Nothing: a server does not tell what hangs on a workflow; it protects its runs in its own way."""
-        return Surroundings()
-
-    def unfinished_runs(self, keys: Collection[Key]) -> Sequence[UnfinishedRun]:
-        return ()
-
-    def callers(self, keys: Collection[Key]) -> frozenset[Key]:
-        return frozenset()
-
-    def record(self, deployment: Deployment) -> int | None:
-        return None
 
     def identity(self) -> str:
         """What tells this server and tenant from every other: its address, and the tenant that its rows name."""
@@ -147,59 +108,68 @@ class Api:
         """Why the server may not show every workflow; empty where it does, as `sees_all` tells."""
         return "" if self.sees_all else f"with these credentials {self.address} may be hiding workflows"
 
-    def snapshot(self) -> Snapshot:
-        """Key → digest of everything that the server shows; raises ServerError, AccessDenied.
+    def snapshot(
+        self,
+        *,
+        keep: Mapping[Key, Digest] | None = None,
+        files: CommittedFiles | None = None,
+        progress: Progress | None = None,
+    ) -> Snapshot:
+        """Read everything that the server shows; raises ServerError, AccessDenied.
 
         Each workflow is read whole at one moment, all of them within a short time, not at one.
+        See `Target.snapshot`; all documents are kept, whatever `keep` says, since a server is asked once.
+        Since ``isSystem`` cannot be told over the product's API, a workflow counts as its file says, or as an earlier
+        file did.
         """
+        files = files or CommittedFiles()
         rows = self._take_rows()
-        index = self._index(rows)
+        index = _index(rows)
         digests: dict[Key, Digest] = {}
         raw_calls: dict[Key, frozenset[str]] = {}
-        self._texts, self.system_keys = {}, self.files.system_keys
+        self._texts, self._system_keys = {}, files.system_keys
         for key, document, left in self._documents(rows, index):
-            data = canonical_bytes(self._as_told(document, is_system=key in self.system_keys))
+            data = canonical_bytes(self._as_told(document, is_system=key in self._system_keys))
             digests[key], self._texts[key] = digest_of(data), zlib.compress(data, 1)
             if left:
                 raw_calls[key] = left
-            self._report(len(digests), len(index.ids))
-        digests |= self._as_before(digests)
-        self.raw_calls = raw_calls
-        revision = hashlib.sha256("".join(f"{key} {digests[key]}\n" for key in sorted(digests)).encode())
+            if progress is not None and (
+                len(digests) % _PROGRESS_STEP == 0 or len(digests) == len(index.ids)
+            ):
+                progress(len(digests), len(index.ids))
+        digests |= self._as_before(digests, files)
         return Snapshot(
-            revision.hexdigest(),
             digests,
             index.unkeyed,
             (*warn_of_calls(raw_calls), *self._standing_warnings()),
             index.twins,
             self.may_hide(),
+            raw_calls,
+            make_ids=lambda: index.ids,
         )
 
-    def list_ids(self) -> Mapping[Key, str]:
-        """Key → id of everything that has a key of its own, no document read; ``unkeyed`` and ``twins`` have the rest."""
-        return self._index(self._take_rows()).ids
-
-    def expect(self, files: Mapping[Key, Digest]) -> None:
-        """Nothing to prepare: a snapshot keeps all that it has read, since a server is asked once."""
+    @contextmanager
+    def open(self) -> Iterator[ServerSession]:
+        """Begin one look, at what the server now lists."""
+        yield ServerSession(self._take_rows(), self._read)
 
     def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
-        """The documents of `keys` that are there, ordered by key: as `snapshot` saw them, else as they are now."""
+        """Yield the documents of `keys` that are there, ordered by key: as a snapshot saw them, else as they are now."""
         if not self._texts:
-            yield from sorted(self._read(keys).items())
+            yield from sorted(self._read(keys, self._take_rows())[0].items())
             return
         for key in sorted(self._texts.keys() & set(keys)):
             document: Any = parse_stored(zlib.decompress(self._texts[key]))
             yield key, document
 
-    def _read(self, keys: Collection[Key]) -> dict[Key, Document]:
-        """The documents of `keys` as they are now."""
-        rows = self._take_rows()
-        index, wanted = self._index(rows), set(keys)
+    def _read(self, keys: Collection[Key], rows: Sequence[Row]) -> tuple[dict[Key, Document], Index]:
+        """Return the documents of `keys` in the list `rows`, as they are now, and the ids of all workflows."""
+        index, wanted = _index(rows), set(keys)
         check_readable(wanted, index.twins)
         found = {}
         for key, document, _ in self._documents([row for row in rows if row.get("key") in wanted], index):
-            found[key] = self._as_told(document, is_system=key in self.system_keys)
-        return found
+            found[key] = self._as_told(document, is_system=key in self._system_keys)
+        return found, index
 
     def _documents(self, rows: Sequence[Row], index: Index) -> Iterator[tuple[Key, Document, frozenset[str]]]:
         """Key, document and the called ids that belong to no key, of each row that has a usable key."""
@@ -210,27 +180,27 @@ class Api:
                 left.update(to_references(definition, key=key, keys_by_id=index.keys_by_id))
             yield key, document, frozenset(left)
 
-    def _as_before(self, digests: Mapping[Key, Digest]) -> dict[Key, Digest]:
+    def _as_before(self, digests: Mapping[Key, Digest], files: CommittedFiles) -> dict[Key, Digest]:
         """Digests of workflows that are what git once held, but for ``isSystem``, which then is as it was there."""
-        if self._kind.capabilities.keeps_system:
+        if self.kind.capabilities.keeps_system:
             return {}
         others: dict[Key, tuple[Digest, bytes]] = {}
         for key, digest in digests.items():
-            if key in self.files.digests and self.files.digests[key] != digest:
+            if key in files.digests and files.digests[key] != digest:
                 document: Any = parse_stored(zlib.decompress(self._texts[key]))
-                data = canonical_bytes(self._as_told(document, is_system=key not in self.system_keys))
+                data = canonical_bytes(self._as_told(document, is_system=key not in self._system_keys))
                 others[key] = digest_of(data), zlib.compress(data, 1)
-        known = self.files.known({digest for digest, _ in others.values()} | {digests[key] for key in others})
+        known = files.known({digest for digest, _ in others.values()} | {digests[key] for key in others})
         chosen = {
             key: found for key, found in others.items() if found[0] in known and digests[key] not in known
         }
-        self.system_keys ^= chosen.keys()
+        self._system_keys ^= chosen.keys()
         self._texts |= {key: text for key, (_, text) in chosen.items()}
         return {key: digest for key, (digest, _) in chosen.items()}
 
     def _as_told(self, document: Document, *, is_system: bool) -> Document:
         """The document, changed in place where the server does not tell what is a system workflow."""
-        if not self._kind.capabilities.keeps_system:
+        if not self.kind.capabilities.keeps_system:
             document["metadata"]["isSystem"] = is_system
         return document
 
@@ -252,14 +222,9 @@ class Api:
         self._found_tenant = min(tenants, default=self._tenant or "")
         return rows
 
-    def _index(self, rows: Sequence[Row]) -> Index:
-        index = make_index((row["workflow_id"], row.get("key"), str(row.get("name"))) for row in rows)
-        self.ids, self.unkeyed, self.twins = index.ids, index.unkeyed, index.twins
-        return index
-
     def _standing_warnings(self) -> list[str]:
         warnings = []
-        if not self._kind.capabilities.keeps_system:
+        if not self.kind.capabilities.keeps_system:
             warnings.append("isSystem is not compared: over its API the product always says false")
         if not self.sees_all:
             warnings.append(
@@ -267,10 +232,6 @@ class Api:
                 "what is not shown is never taken for deleted"
             )
         return warnings
-
-    def _report(self, done: int, total: int) -> None:
-        if self.on_progress is not None and (done % _PROGRESS_STEP == 0 or done == total):
-            self.on_progress(done, total)
 
     def offers(self, refs: Collection[str]) -> Offers:
         """What the server's runtime offers; refs: schema refs that git names. See `read_offers`."""
@@ -281,15 +242,16 @@ class Api:
     @property
     def capabilities(self) -> Capabilities:
         """What this kind of server can do; whether it takes an import is known once a workflow was read."""
-        return replace(self._kind.capabilities, denied=self._denied_write())
+        return replace(self.kind.capabilities, denied=self._denied_write())
 
     @property
-    def _kind(self) -> ServerKind:
+    def kind(self) -> ServerKind:
+        """Which kind of server it is, as its answers say."""
         return GITSYNC if self._reader.is_gitsync else PRODUCT
 
     def _denied_write(self) -> AccessDenied | None:
         """Return the error where it is known that the server would refuse an import."""
-        return self._kind.denied_write(self.address) if self._reader.may_export is False else None
+        return self.kind.denied_write(self.address) if self._reader.may_export is False else None
 
     def check_may_write(self) -> None:
         """Raise AccessDenied where it is known that the server would refuse an import."""
@@ -317,20 +279,22 @@ class Api:
                 code="UNSUPPORTED_BY_SERVER",
                 problems=problems,
             )
-        self._check_fresh(changes)
+        ids = self._check_fresh(changes)
         self._texts = {}
-        one = Import(self._client, changes, sent, self.ids, lambda: self._held_now(sent))
+        one = Import(self._client, changes, sent, ids, lambda: self._held_now(sent))
         return one.send(
-            compares=self._kind.capabilities.compares,
+            compares=self.kind.capabilities.compares,
             in_place=self._in_place,
             discard_runs=deployment.protection.discard_runs,
         )
 
-    def _check_fresh(self, changes: Sequence[Change]) -> None:
-        """Read again what is about to be overwritten; raise PlanStale where it is not what the plan has seen."""
-        now = {
-            key: document_digest(document) for key, document in self._read([c.key for c in changes]).items()
-        }
+    def _check_fresh(self, changes: Sequence[Change]) -> Mapping[Key, str]:
+        """Read again what is about to be overwritten, and return all ids.
+
+        Raises PlanStale where it is not what the plan has seen.
+        """
+        documents, index = self._read([change.key for change in changes], self._take_rows())
+        now = {key: document_digest(document) for key, document in documents.items()}
         stale = sorted(change.key for change in changes if now.get(change.key) != change.before)
         if stale:
             raise PlanStale(
@@ -338,12 +302,35 @@ class Api:
                 details={"keys": stale},
                 cure="look with `gitsync status`, then run the command again",
             )
+        return index.ids
 
     def _held_now(self, sent: Mapping[Key, Document]) -> tuple[Mapping[Key, Digest], Mapping[Key, str]]:
         """What the server holds of `sent`, and its ids; ``isSystem`` counts as sent where it is not kept."""
         marked = {key for key, document in sent.items() if document["metadata"]["isSystem"]}
-        self.system_keys = (self.system_keys - sent.keys()) | marked
-        return {key: document_digest(document) for key, document in self._read(sent).items()}, self.ids
+        self._system_keys = (self._system_keys - sent.keys()) | marked
+        documents, index = self._read(sent, self._take_rows())
+        return {key: document_digest(document) for key, document in documents.items()}, index.ids
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSession:
+    """One look at a server: what it listed, and the documents of that; read: gives them, and the index."""
+
+    rows: Sequence[Row]
+    read: Callable[[Collection[Key], Sequence[Row]], tuple[Mapping[Key, Document], Index]]
+
+    @property
+    def index(self) -> Index:
+        """Which workflow has which id, from the server's list alone."""
+        return _index(self.rows)
+
+    def load(self, keys: Collection[Key]) -> Iterator[tuple[Key, Document]]:
+        """Yield the documents of `keys` that are there, ordered by key."""
+        yield from sorted(self.read(keys, self.rows)[0].items())
+
+
+def _index(rows: Sequence[Row]) -> Index:
+    return make_index((row["workflow_id"], row.get("key"), str(row.get("name"))) for row in rows)
 
 
 def _may_export(credentials: Credentials) -> bool | None:

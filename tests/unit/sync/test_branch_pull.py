@@ -22,7 +22,7 @@ def entry(state: State, *, repository: Digest | None, database: Digest | None, b
 def compared(*entries: Entry, is_selected: bool = False, held: dict[Key, Digest] | None = None) -> Comparison:
     digests = {e.key: e.database for e in entries if e.database} if held is None else held
     files = {e.key: e.repository for e in entries if e.repository}
-    return Comparison(entries, Snapshot("1", digests), files, {}, {}, 1, is_selected)
+    return Comparison(entries, Snapshot(digests), files, {}, {}, 1, is_selected)
 
 
 @pytest.mark.parametrize(

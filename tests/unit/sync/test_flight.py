@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from gitsync.sync.flight import (
-    UnfinishedRun,
     find_broken_calls,
     find_fates,
     removed_versions,
     step_at,
 )
 from gitsync.sync.model import Action, Change
+from gitsync.sync.usage import UnfinishedRun
 from gitsync.workflow.types import Digest, Document, Key
 from tests.support.documents import call, make_workflow
 

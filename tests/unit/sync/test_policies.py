@@ -140,7 +140,7 @@ def test_a_push_makes_the_database_hold_what_its_plan_says_and_leaves_the_rest(
     state: State, git: str | None, database: str | None, policy: Policy
 ) -> None:
     source, target = sides(state, git=git, database=database)
-    target.has_ledger = False
+    target.ledger = None
     before, options = target.digests, PushOptions(policy, prune=True, skip_conflicts=True)
     comparison = compared(source, target, {A: state})
     plan = plan_push(comparison, options, source=source, target=target)
