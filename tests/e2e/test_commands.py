@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +14,11 @@ from sqlalchemy.engine import make_url
 from gitsync.cli.main import VERBS
 from tests.support.documents import make_definition, make_file, told_metadata
 from tests.support.editor import Editor
-from tests.support.git import TestRepository, git_environment, make_repository
-from tests.support.loop import Loop, Ran, check_schema, gitsync, make_config, make_loop
+from tests.support.git import TestRepository, make_repository
+from tests.support.loop import Loop, check_schema, gitsync, make_config, make_loop
 from tests.support.postgres import libpq_url
 from tests.support.product import TENANT
-from tests.support.program import PATIENCE
-
-
-def start_program(
-    folder: Path, home: Path, arguments: Sequence[str], variables: Mapping[str, str] | None = None
-) -> subprocess.Popen[str]:
-    """gitsync in a process of its own, begun."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "gitsync", *arguments],
-        cwd=folder,
-        env=git_environment(home, **(variables or {})),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run_program(loop: Loop, *arguments: str, **variables: str) -> Ran:
-    """gitsync in a process of its own, run to its end."""
-    process = start_program(loop.folder, loop.repository.home, arguments, variables)
-    out, err = process.communicate(timeout=PATIENCE)
-    assert "Traceback" not in err
-    return Ran(process.returncode, out, err)
+from tests.support.program import PATIENCE, run_program, start_program
 
 
 def make_bundle(*keys: str, text: str = "from a bundle") -> str:
@@ -912,7 +886,7 @@ def test_a_pipe_gets_no_colours(loop: Loop, variables: dict[str, str]) -> None:
     loop.push()
     loop.commit(a="A2")
 
-    found = [run_program(loop, *words, **variables) for words in (["status"], ["diff"], ["push"])]
+    found = [run_program(loop, *words, variables=variables) for words in (["status"], ["diff"], ["push"])]
 
     assert not any("\x1b" in ran.out + ran.err for ran in found)
 
@@ -920,14 +894,16 @@ def test_a_pipe_gets_no_colours(loop: Loop, variables: dict[str, str]) -> None:
 def test_no_color_wins_over_a_forced_terminal(loop: Loop) -> None:
     loop.commit(a="A1")
 
-    ran = run_program(loop, "status", NO_COLOR="1", FORCE_COLOR="1", TERM="xterm-256color")
+    ran = run_program(
+        loop, "status", variables={"NO_COLOR": "1", "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    )
 
     assert "\x1b[3" not in ran.out
 
 
 def test_a_reader_that_stops_reading_is_no_error(loop: Loop) -> None:
     twelve(loop, "1")
-    process = start_program(loop.folder, loop.repository.home, ["diff"])
+    process = start_program(loop, ["diff"]).process
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -1004,35 +980,31 @@ def test_two_pushes_at_once_never_make_a_mixture(either: Loop) -> None:
     one = either.commit(**dict.fromkeys(keys, "1"))
     either.repository.git("switch", "--quiet", "--create", "other", "HEAD~1")
     other = either.commit(**dict.fromkeys(keys, "2"))
-    options = ["--yes", "push", "--update", "--max-overwrites", "40", "--ref"]
+    options = ["push", "--update", "--max-overwrites", "40", "--ref"]
 
-    running = [
-        start_program(either.folder, either.repository.home, [*options, commit]) for commit in (one, other)
-    ]
-    told = [process.communicate(timeout=PATIENCE) for process in running]
+    running = [start_program(either, [*options, commit]) for commit in (one, other)]
+    ended = [program.end() for program in running]
 
-    codes = sorted(process.returncode for process in running)
+    codes = sorted(ran.code for ran in ended)
     held = set(either.editor.texts().values())
-    assert not any("Traceback" in err for _, err in told)
+    assert not any("Traceback" in ran.err for ran in ended)
     assert codes[0] == 0
-    assert codes[1] in {3, 5, 7}, told  # 3: the second began after the first had ended
+    assert codes[1] in {3, 5, 7}, ended  # 3: the second began after the first had ended
     assert held in ({"1"}, {"2"})
-    winner = next(i for i, process in enumerate(running) if process.returncode == 0)
+    winner = next(number for number, ran in enumerate(ended) if ran.code == 0)
     assert held == {str(winner + 1)}
 
 
 def test_two_equal_pushes_at_once_leave_each_workflow_once(either: Loop) -> None:
     keys = [f"w{number:02}" for number in range(40)]
     either.commit(**dict.fromkeys(keys, "1"))
-    tenant = ["--new-tenant"] if either.editor.tenant else []
-    arguments = ["--yes", "push", *tenant]
 
-    running = [start_program(either.folder, either.repository.home, arguments) for _ in range(2)]
-    told = [process.communicate(timeout=PATIENCE) for process in running]
+    running = [start_program(either, ["push"]) for _ in range(2)]
+    ended = [program.end() for program in running]
 
-    codes = sorted(process.returncode for process in running)
-    assert codes[0] == 0, told
-    assert codes[1] in {0, 5, 7}, told
+    codes = sorted(ran.code for ran in ended)
+    assert codes[0] == 0, ended
+    assert codes[1] in {0, 5, 7}, ended
     assert sorted(either.editor.texts()) == keys
     assert set(either.states().values()) == {"in-sync"}
     rows = [row for row in either.editor.dump() if row[0] == "workflow_definitions"]
