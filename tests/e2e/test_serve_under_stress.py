@@ -269,9 +269,9 @@ def _break_value(value: Any, choice: random.Random) -> None:
         places = list(value) if isinstance(value, dict) else list(range(len(value)))
         if not places:
             if isinstance(value, dict):
-                value["odd"] = choice.choice(ODD_VALUES)
+                value["odd"] = copy.deepcopy(choice.choice(ODD_VALUES))
             else:
-                value.append(choice.choice(ODD_VALUES))
+                value.append(copy.deepcopy(choice.choice(ODD_VALUES)))
             return
         place = choice.choice(places)
         if isinstance(value[place], (dict, list)) and choice.random() < 0.8:
@@ -281,9 +281,8 @@ def _break_value(value: Any, choice: random.Random) -> None:
             case 0:
                 del value[place]
             case 1 if isinstance(value, dict):
-                value[str(choice.choice(["odd", "id", "key", "", "\0", "__proto__"]))] = choice.choice(
-                    ODD_VALUES
-                )
+                name = str(choice.choice(["odd", "id", "key", "", "\0", "__proto__"]))
+                value[name] = copy.deepcopy(choice.choice(ODD_VALUES))
             case 2 if isinstance(value, list):
                 value.append(copy.deepcopy(value[place]))
             case _:
