@@ -69,7 +69,7 @@ def run_workflow(
         given = starting_payload(chosen, start, registry, evaluator, options.budget.payload)
     except RunFault as fault:
         run.status, run.error = RunStatus.FAILED, fault.as_error(path="", at=iso(world.now))
-        run.payload = doubles(start.payload)
+        run.payload = doubles(start.payload) if start.has_payload else None
     else:
         execution = Execution(world, key, chosen.label, options.run_id, chosen.definition, given.payload)
         execution.state.meta = dict(given.meta)
