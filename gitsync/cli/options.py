@@ -57,11 +57,6 @@ class Settings:
     given: dict[str, str] = field(default_factory=dict)
 
     @property
-    def is_json(self) -> bool:
-        """Whether the result goes out as JSON."""
-        return self.output == "json"
-
-    @property
     def is_markdown(self) -> bool:
         """Whether the result goes out as Markdown."""
         return self.output == "markdown"
